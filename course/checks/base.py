@@ -249,7 +249,7 @@ def largest_difference(actual: Tensor, expected: Tensor) -> float:
 
 
 def close(actual: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
-    """Whether two tensors have one shape and differ by at most ``tolerance`` × max(1, |expected|)."""
+    """Whether two tensors agree in shape and to ``tolerance`` × max(1, |expected|)."""
     if actual.shape != expected.shape:
         return False
     scale = expected.detach().double().abs().nan_to_num(posinf=1.0, neginf=1.0).clamp(min=1.0)
