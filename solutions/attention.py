@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 def _check_mask(mask: Tensor, shape: torch.Size) -> None:
-    """Refuse a mask that is not boolean (TypeError) or does not broadcast to ``shape`` (ValueError)."""
+    """Refuse a mask that is not boolean, or that does not broadcast to ``shape``."""
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         found = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise TypeError(
