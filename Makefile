@@ -1,0 +1,44 @@
+# Transformers by Hand. `make help` lists the commands.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+export OMP_NUM_THREADS ?= 2
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM = false
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint lessons lab sync clean
+
+help:  ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+env: $(VENV)/.ready  ## build the environment in .venv (done by the others when needed)
+
+$(VENV)/.ready: pyproject.toml constraints.txt scripts/install.py
+	$(PYTHON) scripts/install.py $(VENV)
+	@touch $@
+
+demo: env  ## grade a small class: submissions, feedback pages, grades.csv, a table
+	$(BIN)/python scripts/demo.py
+
+test: env lint  ## everything that CI runs
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg course
+
+lint: env  ## format, lint and types; notebooks too
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m autograder sync --check
+
+lessons: env  ## run every lesson and compare its stored outputs
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg course
+
+lab: env  ## open the lessons in JupyterLab
+	$(BIN)/jupyter lab course
+
+sync: env  ## rewrite the assignments' solution regions from solutions/
+	$(BIN)/python -m autograder sync
+
+clean:  ## remove what the demo made; the environment stays
+	rm -rf demo test-artefacts .pytest_cache .ruff_cache .mypy_cache
