@@ -173,7 +173,9 @@ class Bert(nn.Module):
                 f"attention_mask must have the shape of input_ids, {tuple(input_ids.shape)}, "
                 f"but it has {tuple(attention_mask.shape)}"
             )
-        mask = None if attention_mask is None else padding_mask(attention_mask)
+        mask = None
+        if attention_mask is not None and not attention_mask.all():  # no mask is faster than ones
+            mask = padding_mask(attention_mask)
         x = self.positions(self.embedding(input_ids))  # (batch, length, embed_dim)
         for block in self.blocks:
             x = block(x, mask)
