@@ -106,7 +106,8 @@ class Merger:
         for j, cell in enumerate(self.cells):
             claim = self.found.claims[j]
             if claim is not None:
-                anchor = claim
+                # An earlier copy of an answer stays before the copy that is graded.
+                anchor = claim - 1 if j < self.holders.get(claim, -1) else claim
             if j in used or not cell.text.strip():
                 continue
             source = None if claim is None else self.authority.cells[claim]

@@ -118,11 +118,11 @@ class Matcher:
             other = None if claim is None else self.authority.cells[claim]
             if other is None or other.kind in ("test", "locked", "task", "written", "free"):
                 self.found.claims[j] = source.index
-            elif other.index != source.index and self.names[j] & other.names:
-                self.found.merged[source.index] = j  # one cell holds both answers
+            elif other.index < source.index and self.names[j] & other.names:
+                self.found.merged[source.index] = j  # one cell holds both: it runs as the first
                 return
             else:
-                self.found.claims[j] = source.index  # its grade id was another's
+                self.found.claims[j] = source.index  # its grade id was another's, or a later one
         self.found.answers[source.index] = [
             j for j in right if self.found.claims[j] == source.index
         ] or own

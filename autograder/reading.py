@@ -48,10 +48,11 @@ def read_bytes(path: Path) -> bytes | str:
         if path.is_symlink():
             return f"`{path.name}` is a link to another file, not a file. Hand in the file itself."
         return f"`{path.name}` could not be opened ({error.strerror})."
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        return f"`{path.name}` is not a file."
     with os.fdopen(handle, "rb") as stream:
-        found = os.fstat(stream.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            return f"`{path.name}` is not a file."
         if found.st_size > MAX_FILE:
             size = found.st_size >> 20
             return f"`{path.name}` has {size} MB. Clear its outputs and hand it in again."
