@@ -9,6 +9,7 @@ from torch import Tensor
 
 from course.checks.attention_toys import (
     Sizes,
+    fit_scores,
     inputs,
     require_hidden,
     results,
@@ -38,13 +39,30 @@ def returns_values_and_weights(student: Any, draw: Draw) -> None:
     as_tensor(weights, "weights (batch, heads, query length, key length)", wanted[1])
 
 
-@suite.check(ATTENTION, points=2)
+@suite.check(ATTENTION, hint="Swap the last two axes of key: key.transpose(-2, -1).")
+def scores_are_dot_products(student: Any, draw: Draw) -> None:
+    """The softmax compares query and key by their dot product."""
+    for sizes in (Sizes(queries=5, keys=7), Sizes(queries=6, keys=6)):
+        query, key, value = inputs(draw, sizes)
+        weights = weights_of(student, 0.2 * query, key, value)
+        fit = fit_scores(weights, 0.2 * query @ key.transpose(-2, -1))[1]
+        expect(
+            fit > 0.999,
+            f"The scores follow the dot products of query and key only by a correlation of "
+            f"{fit:.2f}. Swap key's last two axes with transpose(-2, -1), not with reshape or "
+            "view, and normalise nothing.",
+        )
+
+
+@suite.check(ATTENTION, points=2, hint="Divide the dot products by √head_dim, and nothing else.")
 def scale_is_root_of_head_dim(student: Any, draw: Draw) -> None:
     """Scores are divided by the square root of head_dim."""
     sizes = Sizes(batch=2, heads=3, queries=5, keys=7, dim=draw.choice([12, 24]), value_dim=11)
     query, key, value = inputs(draw, sizes)
-    factor = score_factor(weights_of(student, query, key, value), query @ key.transpose(-2, -1))
-    root = sizes.dim**0.5
+    weights = weights_of(student, 0.2 * query, key, value)
+    factor, fit = fit_scores(weights, 0.2 * query @ key.transpose(-2, -1))
+    if fit < 0.9:
+        return  # no dot products at all: another check is about that
     known = {
         "not divided at all": 1.0,
         "divided by head_dim, not by its square root": 1 / sizes.dim,
@@ -54,30 +72,17 @@ def scale_is_root_of_head_dim(student: Any, draw: Draw) -> None:
         "divided by the root of the query length": sizes.queries**-0.5,
         "divided by the root of value_dim": sizes.value_dim**-0.5,
         "divided by the root of the number of heads": sizes.heads**-0.5,
-        "multiplied by √head_dim": root,
+        "multiplied by √head_dim": sizes.dim**0.5,
         "divided by 8 = √64, a fixed number": 1 / 8,
     }
     for words, wrong in known.items():
         expect(abs(factor / wrong - 1) > 0.02, f"The scores are {words}: divide by √head_dim.")
+    right = sizes.dim**-0.5
     expect(
-        abs(factor * root - 1) < 0.02,
+        abs(factor / right - 1) < 0.02,
         f"The softmax sees the scores times {factor:.3f}; with head_dim {sizes.dim} it must be "
-        f"1/√{sizes.dim} = {1 / root:.3f}. Scale the dot products once.",
+        f"1/√{sizes.dim} = {right:.3f}. Scale the dot products once.",
     )
-
-
-def score_factor(weights: Tensor, scores: Tensor) -> float:
-    """By what the scores were multiplied before the softmax, whatever axis it ran over.
-
-    The logarithm of a softmax is its input but for a constant along its axis. Taking the mean
-    out along every axis removes that constant; what is left has the slope in question.
-    """
-    logs = weights.double().clamp(min=1e-30).log()
-    scores = scores.double()
-    for axis in range(scores.dim()):
-        logs = logs - logs.mean(dim=axis, keepdim=True)
-        scores = scores - scores.mean(dim=axis, keepdim=True)
-    return float((logs * scores).sum() / (scores * scores).sum())
 
 
 @suite.check(ATTENTION)
@@ -91,7 +96,11 @@ def weights_sum_to_one_over_keys(student: Any, draw: Draw) -> None:
             not bool(((weights.sum(dim=axis) - 1).abs() < 1e-3).all()),
             f"The weights sum to 1 over {name}: the softmax must run over the keys, dim=-1.",
         )
-    expect(float(weights.min()) >= 0, f"A weight is negative, {float(weights.min()):.2f}.")
+    lowest = float(weights.min())
+    expect(
+        lowest >= 0,
+        f"A weight is negative, {lowest:.2f}: these are scores or logarithms, not the softmax.",
+    )
     sums = weights.sum(dim=-1)
     expect(
         close(sums, torch.ones_like(sums), 1e-3),
@@ -127,7 +136,7 @@ def hidden_keys_get_no_weight(student: Any, draw: Draw) -> None:
         require_hidden(weights_of(student, query, key, value, mask=mask), mask, what)
 
 
-@suite.check(ATTENTION, hint="The mask broadcasts to (batch, heads, queries, keys).")
+@suite.check(ATTENTION, hint="Such a query is no error: give it zeros.")
 def query_without_keys_gets_zeros(student: Any, draw: Draw) -> None:
     """A query that may look at no key gets zero weights and zero values, not NaN."""
     query, key, value = inputs(draw)
@@ -160,13 +169,34 @@ def require_zero_row(found: Tensor, name: str) -> None:
 def dropout_drops_weights(student: Any, draw: Draw) -> None:
     """With dropout=0.5 about half of the returned weights are 0."""
     query, key, value = inputs(draw, Sizes(batch=4, heads=4, queries=8, keys=8))
-    weights = weights_of(student, query, key, value, dropout=0.5)
+    values, weights = results(student, query, key, value, dropout=0.5)
+    as_tensor(weights, "weights", (4, 4, 8, 8))
     share = float((weights == 0).double().mean())
+    if share == 0:
+        expect(False, untouched_by_dropout(student, (query, key, value), values, weights))
     # 1024 independent draws: the share has deviation 0.0156, and 0.2 is twelve of them.
     expect(
         0.3 < share < 0.7,
-        f"With dropout=0.5, {share:.0%} of the weights are 0 instead of about half: drop "
-        "weights, after the softmax, and return the weights that multiply the values.",
+        f"With dropout=0.5, {share:.0%} of the weights are 0 instead of about half: drop each "
+        "weight with probability dropout, after the softmax.",
+    )
+
+
+def untouched_by_dropout(
+    student: Any, args: tuple[Tensor, ...], values: Tensor, weights: Tensor
+) -> str:
+    """Words for where dropout went when no returned weight is 0."""
+    says = "With dropout=0.5 no returned weight is 0: "
+    again = weights_of(student, *args, dropout=0.5)
+    if not close(again, weights):
+        return says + "it acts before the softmax. Drop the weights, after the softmax."
+    if float((values == 0).double().mean()) > 0.1:
+        return says + "it hits the output. Drop the weights, before they meet the values."
+    if close(values, weights @ args[2]):
+        return says + "it is ignored. Drop weights after the softmax whenever dropout > 0."
+    return (
+        says + "values change, but the weights returned do not. Drop the weights (not value), and "
+        "return those that multiplied the values."
     )
 
 

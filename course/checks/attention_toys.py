@@ -76,6 +76,21 @@ def weights_of(student: Callable[..., Any], *args: Tensor, **options: Any) -> Te
     return as_tensor(weights, "weights (batch, heads, query length, key length)", shapes(*args)[1])
 
 
+def fit_scores(weights: Tensor, scores: Tensor) -> tuple[float, float]:
+    """By what the scores were multiplied before the softmax, and the correlation of that fit.
+
+    The logarithm of a softmax is its input but for a constant along its axis. Taking the mean
+    out along every axis removes that constant, whatever the axis; what is left has the slope.
+    """
+    logs = weights.double().clamp(min=1e-30).log()
+    scores = scores.double()
+    for axis in range(scores.dim()):
+        logs = logs - logs.mean(dim=axis, keepdim=True)
+        scores = scores - scores.mean(dim=axis, keepdim=True)
+    product = (logs * scores).sum()
+    return float(product / (scores**2).sum()), float(product / (logs.norm() * scores.norm()))
+
+
 def require_hidden(weights: Tensor, mask: Tensor, what: str) -> None:
     """Fail, and say how, when a key that ``mask`` hides gets any weight.
 

@@ -42,7 +42,7 @@ def matches_torch(student: Any, draw: Draw) -> None:
             )
 
 
-@suite.check(ATTENTION)
+@suite.check(ATTENTION, hint="Take the key length from key, never from query.")
 def query_and_key_lengths_may_differ(student: Any, draw: Draw) -> None:
     """Queries and keys may have different lengths, as between two sentences."""
     for queries, keys in ((3, 7), (7, 3), (1, 6), (6, 1)):
@@ -56,7 +56,7 @@ def query_and_key_lengths_may_differ(student: Any, draw: Draw) -> None:
         require_hidden(found, mask, f"{queries} queries, {keys} keys, a padding mask")
 
 
-@suite.check(ATTENTION)
+@suite.check(ATTENTION, hint="The values take their last size from value, not from query or key.")
 def value_size_may_differ(student: Any, draw: Draw) -> None:
     """The values may have another size than queries and keys."""
     for value_dim in (1, 3, 13):
