@@ -22,7 +22,7 @@ from autograder.answers import with_answer
 from course.syllabus import ROOT, Exercise, exercise, exercises
 
 SPECIMENS = ROOT / "tests" / "specimens"
-STUDENTS = ("Ada", "Blaise", "Clara", "Dmitri", "Emmy", "Fatima", "Grace", "Hedy", "Ibn", "Julia")
+STUDENTS = ("Ada", "Blaise", "Clara", "Dmitri", "Emmy", "Fatima", "Grace", "Hedy", "Iris", "Julia")
 ESSAY = "A dot product of independent unit-variance entries has variance d, so we divide by √d."
 WRONG = 5
 
