@@ -160,7 +160,7 @@ def _check_masking(input_ids: Tensor, special_tokens_mask: Tensor, mask_rate: fl
 
 
 def _mask_logits(model: nn.Module, tokenizer: Any, text: str) -> tuple[Tensor, Tensor, Tensor]:
-    """The text's ids (1, length), where its masks are (length,), and their logits (masks, vocab)."""
+    """The ids (1, length), where the masks are (length,), and their logits (masks, vocab)."""
     ids = tokenizer(text, return_tensors="pt")["input_ids"]  # (1, length)
     places = ids[0] == tokenizer.mask_token_id  # (length,)
     if not places.any():
