@@ -1,0 +1,270 @@
+"""Hidden checks of Bert."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.checks.encoder.suite import suite
+from course.checks import live
+from course.checks.base import Draw, as_tensor, close, expect, largest_difference
+from course.checks.encoder.bert import require_invisible_padding
+from course.checks.encoder.suite import BERT, MODULE
+from course.checks.encoder_toys import (
+    DIM,
+    HEADS,
+    SIZES,
+    WIDE,
+    WORDS,
+    arrange_bert,
+    build,
+    direction,
+    enliven,
+    feedforward_of,
+    is_matrix,
+    is_wide,
+    norm,
+    positions,
+)
+
+
+@suite.check(BERT, points=2, hint="The mask must go to every block, in the loop.")
+def padding_reaches_every_block(student: Any, draw: Draw) -> None:
+    """With three blocks too, padding has no influence on real tokens."""
+    model = build(student, draw, WORDS, 3, *SIZES)
+    require_invisible_padding(
+        model, draw, "Hand the padding mask to every block, not only to one of them."
+    )
+
+
+@suite.check(BERT, hint=MODULE)
+def either_side_may_be_padded(student: Any, draw: Draw) -> None:
+    """Padding on the left is invisible too; on the right the logits are those of the sentence."""
+    model = build(student, draw, WORDS, 2, *SIZES)
+    enliven(model, draw)
+    ids = draw.integers(0, WORDS - 1, 2, 6)
+    left = torch.tensor([[0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1]])
+    other = torch.where(left == 1, ids, (ids + 1) % WORDS)
+    real = left == 1
+    leak = largest_difference(model(ids, left)[real], model(other, left)[real])
+    expect(leak < 1e-5, f"Padding on the left moves real tokens' logits by {leak:.3f}.")
+    padded = model(ids[:1], torch.tensor([[1, 1, 1, 1, 0, 0]]))[:, :4]
+    wrong = largest_difference(padded, model(ids[:1, :4]))
+    expect(
+        wrong < 1e-4,
+        f"A sentence padded on the right gets other logits than alone, by {wrong:.3f}.",
+    )
+
+
+@suite.check(BERT, hint="A mask may hold integers, booleans or floats: make it boolean first.")
+def attention_mask_of_any_dtype(student: Any, draw: Draw) -> None:
+    """attention_mask may be int64, int32, bool or float; None is a mask of ones."""
+    model = build(student, draw, WORDS, 2, *SIZES)
+    enliven(model, draw)
+    ids = draw.integers(0, WORDS - 1, 2, 5)
+    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
+    right = model(ids, mask)
+    for dtype in (torch.bool, torch.int32, torch.float32):
+        wrong = largest_difference(model(ids, mask.to(dtype)), right)
+        expect(wrong < 1e-5, f"A mask of {dtype} gives other logits than one of torch.int64.")
+    wrong = largest_difference(model(ids), model(ids, torch.ones_like(ids)))
+    expect(
+        wrong < 1e-4,
+        f"Without attention_mask the logits differ by {wrong:.3f} from those with a mask of ones: "
+        "None means that every token is real. No id is padding by itself.",
+    )
+
+
+@suite.check(BERT, points=2, hint=MODULE)
+def embedding_plus_positions(student: Any, draw: Draw) -> None:
+    """The blocks get embedding + sinusoidal positions; the head is one linear layer."""
+    model = build(student, draw, WORDS, 1, *SIZES)
+    ends = arrange_bert(model, draw)
+    ids = draw.integers(0, WORDS, 2, 6)
+    logits = as_tensor(model(ids), "The logits", (2, 6, WORDS))
+    token, rows = ends.embedding[ids].double(), positions(6, DIM)
+    known = {
+        "Positions are not added to the embeddings.": norm(token),
+        "Embeddings are scaled by √embed_dim before positions are added: just add.": norm(
+            token * DIM**0.5 + rows
+        ),
+        "Positions are added twice.": norm(token + 2 * rows),
+        "The tokens do not go through the blocks, or the blocks are pre-norm: Bert's are post-norm,"
+        " the default.": token + rows,
+    }
+    for words, wrong in known.items():
+        expect(not close(logits, ends.logits(wrong), 1e-2), words)
+    table = [v for v in live.parameters(model).values() if is_matrix(v) and len(v.squeeze()) > 99]
+    expect(not table, "Positions are a parameter: Bert's are sinusoidal, not learned.")
+    wrong = largest_difference(logits, ends.logits(norm(token + rows)))
+    expect(
+        wrong < 3e-2,
+        f"With silent blocks the logits must be head(LayerNorm(embedding + positions)); they are "
+        f"off by {wrong:.2f}. Between these parts there is nothing else.",
+    )
+
+
+@suite.check(BERT, points=2, hint=MODULE)
+def blocks_follow_each_other(student: Any, draw: Draw) -> None:
+    """Each block takes the output of the block before, and each is used once."""
+    model = build(student, draw, WORDS, 3, *SIZES)
+    u = direction(draw)
+    ends = arrange_bert(model, draw, feedforward=u)
+    ids = draw.integers(0, WORDS, 2, 6)
+    logits = as_tensor(model(ids), "The logits", (2, 6, WORDS))
+    after = [ends.embedding[ids] + positions(6, DIM).float()]
+    for _ in range(6):
+        h = norm(after[-1])
+        after.append(norm(h + feedforward_of(h, u)))
+    for count in (0, 1, 2, 4, 6):
+        expect(
+            not close(logits, ends.logits(after[count]), 2e-2),
+            f"With num_layers=3 the tokens go through {count} blocks: x = block(x, mask), once for "
+            "each of the three.",
+        )
+    wrong = largest_difference(logits, ends.logits(after[3]))
+    expect(
+        wrong < 0.1,
+        f"After three blocks of known weights the logits are off by {wrong:.2f}: feed each block "
+        "with the output of the one before, then the head, with nothing between.",
+    )
+
+
+@suite.check(BERT, hint=MODULE)
+def gradients_reach_everything(student: Any, draw: Draw) -> None:
+    """Every parameter of the model gets a gradient."""
+    model = build(student, draw, WORDS, 2, *SIZES)
+    enliven(model, draw)
+    ids = draw.integers(0, WORDS, 2, 6)
+    found = live.parameter_gradients(model, [ids], {}, [draw.normal(2, 6, WORDS)])
+    idle = [name for name, gradient in found.items() if gradient is None]
+    expect(
+        bool(found) and not idle,
+        f"No gradient reaches {', '.join(idle[:4]) or 'any parameter'}: it is declared and never "
+        "used.",
+    )
+
+
+@suite.check(BERT, hint="The embedding needs exactly one row more than there are words.")
+def one_row_for_the_mask_token(student: Any, draw: Draw) -> None:
+    """The embedding has vocab_size + 1 rows: the mask token is an id, further ids are errors."""
+    model = build(student, draw, WORDS, 1, *SIZES)
+    ids = torch.full((1, 3), WORDS)
+    as_tensor(model(ids), "The logits of three mask tokens", (1, 3, WORDS))
+    try:
+        model(ids + 1)
+    except NotImplementedError:
+        raise
+    except Exception:
+        return
+    expect(
+        False,
+        f"Id {WORDS + 1} is accepted with vocab_size={WORDS}: the embedding has more than "
+        "vocab_size + 1 rows, or ids are changed.",
+    )
+
+
+@suite.check(BERT, hint=MODULE)
+def sizes_reach_the_blocks(student: Any, draw: Draw) -> None:
+    """num_heads and feedforward_dim reach the blocks."""
+    values = live.parameters(build(student, draw, WORDS, 2, *SIZES))
+    expect(
+        sum(is_wide(value) for value in values.values()) >= 2,
+        f"No block's feed-forward has feedforward_dim={WIDE}: hand it on to EncoderBlock.",
+    )
+    named: dict[str, Any] = {
+        "vocab_size": WORDS,
+        "num_layers": 1,
+        "embed_dim": DIM,
+        "feedforward_dim": WIDE,
+    }
+    as_tensor(build(student, draw, num_heads=HEADS, **named)(torch.zeros(1, 2).long()), "Logits")
+    try:
+        student(num_heads=3, **named)(torch.zeros(1, 2, dtype=torch.long))
+    except NotImplementedError:
+        raise
+    except Exception:
+        return
+    expect(False, "3 heads of 8 features raise no error: hand num_heads on to EncoderBlock.")
+
+
+@suite.check(BERT, hint=MODULE)
+def dropout_after_the_positions(student: Any, draw: Draw) -> None:
+    """In training the sum of embeddings and positions is dropped out."""
+    model = build(student, draw, WORDS, 1, *SIZES, 0.5, training=True)
+    arrange_bert(model, draw)
+    ids = draw.integers(0, WORDS, 4, 6)
+    moved = largest_difference(model(ids), model(ids))
+    expect(
+        moved > 1e-4,
+        "In training embeddings and positions are never dropped: hand dropout to "
+        "PositionalEncoding.",
+    )
+
+
+@suite.check(BERT, hint=MODULE)
+def dropout_reaches_the_blocks(student: Any, draw: Draw) -> None:
+    """In training the blocks drop out too."""
+    model = build(student, draw, WORDS, 1, *SIZES, 0.5, training=True)
+    enliven(model, draw)
+    # An embedding of minus position 0 makes the sum zero, whatever is dropped from it: only the
+    # blocks, which add their biases, can make copies of that token differ.
+    for name, value in live.parameters(model).items():
+        if tuple(value.shape) == (WORDS + 1, DIM):
+            live.set_parameters(model, {name: -positions(1, DIM).float().expand(value.shape)})
+    ids = torch.zeros(40, 1, dtype=torch.long)
+    logits: Tensor = model(ids)
+    moved = largest_difference(logits, logits[:1].expand_as(logits))
+    expect(
+        moved > 1e-4,
+        "In training the blocks drop nothing: hand the model's dropout to every EncoderBlock.",
+    )
+
+
+@suite.check(BERT, hint=MODULE)
+def model_is_steady_when_evaluating(student: Any, draw: Draw) -> None:
+    """In evaluation mode, and by default in training too, two calls agree."""
+    ids = draw.integers(0, WORDS, 3, 6)
+    for dropout, training in (({"dropout": 0.5}, False), ({}, True)):
+        model = build(student, draw, WORDS, 2, *SIZES, training=training, **dropout)
+        enliven(model, draw)
+        mode = "training with the default dropout" if training else "evaluation mode"
+        expect(close(model(ids), model(ids), 1e-6), f"In {mode} two calls give other logits.")
+        expect(live.is_training(model) == training, "The model changes its own mode when called.")
+
+
+@suite.check(BERT, hint=MODULE)
+def sentences_stand_alone(student: Any, draw: Draw) -> None:
+    """A sentence's logits do not depend on its batch, and every token sees both sides."""
+    model = build(student, draw, WORDS, 2, *SIZES)
+    enliven(model, draw)
+    ids = draw.integers(0, WORDS, 5, 5)
+    kept = ids.clone()
+    (logits, args, _) = live.call_and_keep(model, [ids.clone()], {})
+    expect(bool((args[0] == kept).all()), "input_ids are changed by the call.")
+    wrong = largest_difference(model(ids[2:3]), logits[2:3])
+    expect(wrong < 1e-4, f"Alone a sentence gets other logits than in a batch, by {wrong:.3f}.")
+    for changed, looked in ((4, 0), (0, 4)):
+        other = ids.clone()
+        other[:, changed] = (other[:, changed] + 1) % WORDS
+        seen = largest_difference(model(other)[:, looked], logits[:, looked])
+        expect(
+            seen > 1e-5,
+            f"Token {changed} has no influence on token {looked}: an encoder looks to both sides.",
+        )
+
+
+@suite.check(BERT, hint=MODULE)
+def long_texts_fit(student: Any, draw: Draw) -> None:
+    """A text of 600 tokens goes through, with positions that go on."""
+    model = build(student, draw, WORDS, 1, *SIZES)
+    ends = arrange_bert(model, draw)
+    ids = draw.integers(0, WORDS, 1, 600)
+    logits = as_tensor(model(ids), "The logits", (1, 600, WORDS))
+    right = ends.logits(norm(ends.embedding[ids].double() + positions(600, DIM)))
+    far = largest_difference(logits[:, 500:], right[:, 500:]) - largest_difference(
+        logits[:, :99], right[:, :99]
+    )
+    expect(far < 0.1, f"Beyond position 500 the logits are off by {far:.2f} more than before.")
