@@ -119,7 +119,8 @@ def render(source: Source, names: list[str], given: set[str]) -> str:
         for name in helpers:
             node = source.nodes[name]
             texts.append("\n".join(source.text(_first_line(node), _last_line(node))))
-        blocks.append("\n".join([BEGIN_HELPERS, "\n\n\n".join(texts), END_HELPERS]))
+        # Two blank lines before the closing comment, as the formatter wants them after a function.
+        blocks.append("\n".join([BEGIN_HELPERS, "\n\n\n".join(texts), "", "", END_HELPERS]))
         given.update(helpers)
     for name in names:
         node = source.nodes[name]
