@@ -155,7 +155,7 @@ def test_shift_agrees_with_transformers_but_for_the_ignored_label() -> None:
 
 
 def test_shift_trains_transformers_t5_as_its_own_labels_do() -> None:
-    config = T5Config(  # its decoder starts with the pad token, id 0
+    config = T5Config(
         vocab_size=32,
         d_model=16,
         d_kv=4,
@@ -163,6 +163,7 @@ def test_shift_trains_transformers_t5_as_its_own_labels_do() -> None:
         num_layers=1,
         num_heads=2,
     )
+    config.decoder_start_token_id = 0
     torch.manual_seed(0)
     model = T5ForConditionalGeneration(config).eval()
     ids, labels = torch.arange(1, 7).reshape(1, 6), torch.tensor([[9, 8, 7]])
