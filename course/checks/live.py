@@ -121,6 +121,12 @@ def set_mode(module: nn.Module, training: bool) -> None:
 
 
 @beside
+def convert(module: nn.Module, dtype: torch.dtype) -> None:
+    """Turn a module's floating-point parameters and buffers into ``dtype``."""
+    module.to(dtype)
+
+
+@beside
 def is_training(module: nn.Module) -> bool:
     """Whether a module is in training mode."""
     return module.training
