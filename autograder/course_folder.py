@@ -152,9 +152,10 @@ def files_under(folder: Path, ignore: list[str]) -> Iterator[tuple[str, Path]]:
         folders[:] = [f for f in folders if not (here / f).is_symlink()]
         for name in sorted(names):
             path = here / name
-            if not _ignored(name, ignore) and not name.endswith(".ipynb") and not path.is_symlink():
-                if path.is_file():
-                    yield str(path.relative_to(folder)), path
+            if _ignored(name, ignore) or name.endswith(".ipynb"):
+                continue
+            if path.is_file() and not path.is_symlink():
+                yield str(path.relative_to(folder)), path
 
 
 def _ignored(name: str, ignore: list[str]) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from course.checks import Result
 
 ROOT = Path(__file__).resolve().parent.parent
+TOO_LONG = "The notebook as a whole ran longer than is allowed; this cell was not run any more."
 NOTHING = "Nothing could be graded, because no readable notebook was handed in."
 
 
@@ -117,6 +118,8 @@ def grade_reading(
     readable: Sequence[Path] = (),
     limits: Any = None,
     data: Path | None = None,
+    cell_seconds: float = 60.0,
+    submission_seconds: float = 600.0,
 ) -> Graded:
     """Grade what was read from a submission. ``data`` is the folder in which test cells run."""
     started = time.perf_counter()
@@ -129,9 +132,12 @@ def grade_reading(
 
         session = Session(zygote, folder, readable=tuple(readable), limits=limits or Limits())
         try:
-            judge = Judge(session, seed=seed)
+            judge = Judge(session, seed=seed, cell_seconds=cell_seconds)
+            run = Run(authority, taken, session, judge)
+            run.cell_seconds = cell_seconds
+            run.ends = started + submission_seconds
             with working_in(data):
-                graded = Run(authority, taken, session, judge).grade()
+                graded = run.grade()
             graded.sandbox = list(session.sandbox)
         finally:
             session.close()
@@ -161,6 +167,8 @@ class Run:
         self.session = session
         self.judge = judge
         self.count = 0
+        self.cell_seconds = 60.0
+        self.ends = float("inf")
         self.hidden_ran = False
         self.graded = Graded(blank(authority), {}, list(taken.notes))
 
@@ -187,7 +195,11 @@ class Run:
 
     def _execute(self, planned: Planned) -> None:
         node, source = planned.node, planned.source
-        done = self.session.execute(node.source)
+        seconds = min(self.cell_seconds, self.ends - time.perf_counter())
+        if seconds <= 0:
+            node.outputs = [error_output(f"TimeoutError: {TOO_LONG}")]
+            return
+        done = self.session.execute(node.source, seconds=seconds)
         self.count += 1
         node.execution_count = self.count
         node.outputs = list(done.outputs)
@@ -210,13 +222,17 @@ class Run:
             self.judge.bind(source.released, imports_only=True)
 
     def _judge(self, node: NotebookNode, source: SourceCell) -> None:
-        verdict = self.judge.judge(source.text, source.points)
-        self.hidden_ran = self.hidden_ran or source.hidden
         self.count += 1
         node.execution_count = self.count
-        points = min(max(float(verdict.points), 0.0), source.points)
-        said = (points, source.points, verdict.message, verdict.results)
-        node.outputs = [*verdict.outputs, report.output(*said)]
+        if time.perf_counter() >= self.ends:
+            said: Any = (0.0, source.points, TOO_LONG, [])
+            node.outputs = [report.output(*said)]
+        else:
+            verdict = self.judge.judge(source.text, source.points)
+            self.hidden_ran = self.hidden_ran or source.hidden
+            points = min(max(float(verdict.points), 0.0), source.points)
+            said = (points, source.points, verdict.message, verdict.results)
+            node.outputs = [*verdict.outputs, report.output(*said)]
         grade = CellGrade(str(source.grade_id), *said)
         self.graded.cells[grade.grade_id] = grade
         node.metadata["autograder"] = cell_record(grade, source)

@@ -128,6 +128,7 @@ class Merger:
         made.source = cell.text
         if cell.cell_type == "code":
             made.outputs, made.execution_count = [], None
+        attach(made, cell)
         return made
 
     def _planned(self, source: SourceCell) -> Planned | None:
@@ -143,7 +144,9 @@ class Merger:
         cell = self.cells[holder]
         text = unfenced(cell.text) if source.runs and cell.cell_type != "code" else cell.text
         answered = source.kind == "free" or not is_stub(cell, source)
-        return Planned(self.authority.node(source, text), source, answered)
+        node = self.authority.node(source, text)
+        attach(node, cell)
+        return Planned(node, source, answered)
 
     def notes(self) -> list[str]:
         """What was put right, in plain words, the general first."""
@@ -213,6 +216,14 @@ class Merger:
             for text in (source.released, source.text, source.released.strip("\n"))
         }
         return isinstance(given, str) and given not in valid
+
+
+def attach(node: NotebookNode, cell: RawCell) -> None:
+    """Keep the pictures attached to a text cell, when they are pictures."""
+    if node.cell_type == "markdown" and cell.attachments:
+        from autograder.sanitise import safe_attachments
+
+        node.attachments = NotebookNode(safe_attachments({"attachments": cell.attachments}))
 
 
 def words(source: SourceCell) -> str:

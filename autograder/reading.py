@@ -30,6 +30,7 @@ class RawCell:
     marks: dict[str, Any] = field(default_factory=dict)
     cell_id: str = ""
     tags: tuple[str, ...] = ()
+    attachments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -151,12 +152,14 @@ def raw_cell(cell: Any) -> RawCell | None:
     marks = metadata.get("nbgrader")
     cell_id = cell.get("id", metadata.get("id"))
     tags = metadata.get("tags")
+    attached = cell.get("attachments")
     return RawCell(
         text=text,
         cell_type=kind if kind in CELL_TYPES else "raw",
         marks=marks if isinstance(marks, dict) else {},
         cell_id=cell_id if isinstance(cell_id, str) else "",
         tags=tuple(t for t in tags if isinstance(t, str)) if isinstance(tags, list) else (),
+        attachments=attached if isinstance(attached, dict) else {},
     )
 
 

@@ -1,0 +1,185 @@
+"""One submission as a piece of work: what goes in, what comes out, and the work itself.
+
+The same work is done by ``nbgrader autograde``, by the processes of ``grade`` and by a cluster.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import tempfile
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.authority import Authority
+from autograder.course_folder import CourseFolder
+from autograder.grading import Graded, as_json, grade_reading
+from autograder.reading import Reading, find_notebook, read_bytes, read_cells
+from autograder.submission import choose_files
+
+
+@dataclass
+class Spec:
+    """All that grading an assignment needs besides the submissions."""
+
+    assignment: str
+    notebooks: dict[str, str]
+    texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    provided: dict[str, str] = field(default_factory=dict)
+    allow: list[str] = field(default_factory=list)
+    seed: int = 0
+    cell_seconds: float = 60.0
+    submission_seconds: float = 600.0
+    require_sandbox: bool = False
+
+    @classmethod
+    def of(cls, course: CourseFolder, assignment: str, texts: Mapping[str, dict[str, str]]) -> Spec:
+        """The assignment as it stands in the course folder; ``texts`` are the gradebook's."""
+        settings = course.settings
+        found = course.notebooks(assignment)
+        return cls(
+            assignment=assignment,
+            notebooks={path.stem: path.read_text("utf-8") for path in found},
+            texts=dict(texts),
+            files={name: str(path) for name, path in course.source_files(assignment).items()},
+            kept=sorted(course.kept_files(assignment)),
+            provided=provided(settings.provide, assignment),
+            allow=settings.allow,
+            seed=course.seed(assignment),
+            cell_seconds=settings.cell_seconds,
+            submission_seconds=settings.submission_seconds,
+            require_sandbox=settings.require_sandbox,
+        )
+
+    def __post_init__(self) -> None:
+        # Only notebooks that the gradebook knows are graded, as nbgrader does.
+        if self.texts:
+            self.notebooks = {k: v for k, v in self.notebooks.items() if k in self.texts}
+
+
+def provided(path: str | None, assignment: str) -> dict[str, str]:
+    """What the course's own function lays into a student's work folder."""
+    if path is None:
+        return {}
+    module, name = path.split(":")
+    found = getattr(importlib.import_module(module), name)(assignment)
+    return {key: str(value) for key, value in found.items()}
+
+
+@dataclass
+class Outcome:
+    """What became of one submission: graded notebooks as JSON text, and their scores."""
+
+    student: str
+    notebooks: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    seconds: float = 0.0
+
+
+class Grader:
+    """Grades the submissions of one assignment, one after another, in a judge's process."""
+
+    def __init__(self, spec: Spec, zygote: Any) -> None:
+        self.spec = spec
+        self.zygote = zygote
+        self.authorities = {
+            name: Authority(nbformat.from_dict(json.loads(text)), spec.texts.get(name))
+            for name, text in spec.notebooks.items()
+        }
+
+    def grade(self, student: str, folder: Path, only: str | None = None) -> Outcome:
+        """Grade the notebooks in ``folder``, or ``only`` one of them.
+
+        Never raises: the outcome's ``error`` says what failed in the grader itself.
+        """
+        outcome = Outcome(student)
+        try:
+            self._grade(outcome, folder, only)
+        except Exception:
+            outcome.error = traceback.format_exc()
+        return outcome
+
+    def _grade(self, outcome: Outcome, folder: Path, only: str | None) -> None:
+        for name in self.authorities if only is None else [only]:
+            graded = self.grade_one(name, *self.read(name, folder))
+            outcome.notebooks[name] = to_text(graded.notebook)
+            outcome.scores[name] = as_json(graded)
+            outcome.seconds += graded.seconds
+
+    def read(self, name: str, folder: Path) -> tuple[Reading, dict[str, Path]]:
+        """The cells handed in as notebook ``name``, and the files taken with it."""
+        others = frozenset(self.authorities) - {name}
+        path, notes = find_notebook(folder, name, others)
+        data = read_bytes(path) if path is not None else None
+        if isinstance(data, bytes):
+            reading = read_cells(data)
+        else:
+            reading = Reading(None, [data] if data else [])
+        chosen = choose_files(folder, self.spec.allow, set(self.spec.files), set(self.spec.kept))
+        reading.notes = [*notes, *reading.notes, *chosen.notes]
+        return reading, chosen.taken
+
+    def grade_one(self, name: str, reading: Reading, taken: Mapping[str, Path]) -> Graded:
+        """Grade one notebook in a scratch folder that is gone afterwards."""
+        with tempfile.TemporaryDirectory(prefix="grade-", ignore_cleanup_errors=True) as place:
+            work, data = Path(place) / "work", Path(place) / "data"
+            work.mkdir()
+            data.mkdir()
+            lay(work, self.spec.files)
+            lay(work, {key: str(path) for key, path in taken.items()})
+            lay(data, self.spec.files)
+            readable = offer(work, self.spec.provided)
+            return grade_reading(
+                self.authorities[name],
+                reading,
+                zygote=self.zygote,
+                folder=work,
+                seed=self.spec.seed,
+                readable=readable,
+                data=data,
+                cell_seconds=self.spec.cell_seconds,
+                submission_seconds=self.spec.submission_seconds,
+            )
+
+
+def lay(folder: Path, files: Mapping[str, str]) -> None:
+    """Copy files into a folder under their relative names."""
+    for name, path in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+
+
+def offer(folder: Path, things: Mapping[str, str]) -> list[Path]:
+    """Lay out what the course provides: files are copied, folders linked and made readable."""
+    readable = []
+    for name, path in things.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if Path(path).is_dir():
+            target.symlink_to(path)
+            readable.append(Path(path))
+        else:
+            shutil.copyfile(path, target)
+    return readable
+
+
+def to_text(notebook: NotebookNode) -> str:
+    """A notebook as nbformat writes it, without its costly validation."""
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def files_beside(spec: Spec, folder: Path) -> dict[str, Path]:
+    """The files that stand beside the notebooks in the autograded folder, by relative name."""
+    taken = choose_files(folder, spec.allow, set(spec.files), set(spec.kept)).taken
+    return {name: Path(path) for name, path in spec.files.items()} | taken
