@@ -8,7 +8,7 @@ against their SHA-256) and writes
     course/assets/tales.jsonl.gz    Andersen's fairy tales, one tale a line, split fixed by title
     course/assets/topics.jsonl.gz   WordNet glosses of eight lexicographer files
     OUT/prose.jsonl.gz              other public-domain novels, only for training
-    OUT/glosses.jsonl.gz            the remaining WordNet glosses and their examples, only for training
+    OUT/glosses.jsonl.gz            the other WordNet glosses, with examples, only for training
 
 The two shipped files are byte-for-byte the same wherever this runs. docs/licences.md says what
 each text is and why it may be used.
@@ -119,7 +119,7 @@ def prose(wheel: Path, austen: Path) -> Iterator[dict]:
 
 
 def r_character_vectors(data: bytes) -> Iterator[list[str]]:
-    """The character vectors of an R lazy-load database, one a compressed chunk (R Internals 1.8)."""
+    """The character vectors of an R lazy-load database, one a chunk (R Internals, section 1.8)."""
     while data:
         chunk = zlib.decompressobj()
         raw = chunk.decompress(data[4:])  # four bytes of length, then zlib
@@ -137,7 +137,7 @@ def r_character_vectors(data: bytes) -> Iterator[list[str]]:
 
 
 def synsets(package: Path) -> Iterator[tuple[int, str, str, list[str]]]:
-    """(lexicographer file, first lemma, definition, examples) of each WordNet synset (wndb(5WN))."""
+    """(lexicographer file, first lemma, definition, examples) of each synset (wndb(5WN))."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["dpkg", "-x", str(package), folder], check=True)
         for name in ("noun", "verb", "adj", "adv"):

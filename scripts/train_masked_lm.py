@@ -16,14 +16,12 @@ resume. What makes an hour on a CPU enough:
 from __future__ import annotations
 
 import importlib.util
-import json
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import training
-from tqdm import tqdm
 
 BATCH, LENGTH = 16, 64
 MIN_COUNT = 3  # rarer pieces keep their embedding and are never predicted in training
@@ -57,7 +55,7 @@ def gloss_texts(corpus: Path) -> list[str]:
     return texts
 
 
-def source(tokenizer, texts: list[str], size: int) -> Source:
+def source(tokenizer: Any, texts: list[str], size: int) -> Source:
     """Tokenise; every text ends with [SEP], a sentence starts after it or after . ! ?"""
     pieces = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     ids = torch.tensor([i for text in pieces for i in [*text, tokenizer.sep_token_id]])
@@ -66,7 +64,7 @@ def source(tokenizer, texts: list[str], size: int) -> Source:
     return Source(ids, starts[starts < len(ids) - size])
 
 
-def head_model(tokenizer, device: torch.device):
+def head_model(tokenizer: Any, device: torch.device) -> Any:
     """MiniLM with a fresh head that starts near the identity."""
     from transformers import BertForMaskedLM
 
@@ -81,10 +79,11 @@ def head_model(tokenizer, device: torch.device):
         torch.nn.init.eye_(transform.dense.weight)
         transform.dense.bias.zero_()
         transform.LayerNorm.weight.fill_(0.3)
-    return model.to(device)
+    model.to(device)  # type: ignore[arg-type]
+    return model
 
 
-def shrink_vocabulary(model, counts: torch.Tensor, keep: torch.Tensor) -> None:
+def shrink_vocabulary(model: Any, counts: torch.Tensor, keep: torch.Tensor) -> None:
     """Keep the embedding rows in `keep`; the bias becomes their log-frequency."""
     weight = model.bert.embeddings.word_embeddings.weight.detach()[keep.to(model.device)]
     model.bert.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(weight, freeze=False)
@@ -95,7 +94,7 @@ def shrink_vocabulary(model, counts: torch.Tensor, keep: torch.Tensor) -> None:
     model.cls.predictions.bias = decoder.bias
 
 
-def full_model(model, tokenizer, keep: torch.Tensor):
+def full_model(model: Any, tokenizer: Any, keep: torch.Tensor) -> Any:
     """The trained weights in the full vocabulary: unused pieces keep MiniLM's row, a low bias."""
     whole = head_model(tokenizer, torch.device("cpu"))
     state = {name: value.detach().float().cpu() for name, value in model.state_dict().items()}
@@ -116,7 +115,7 @@ def full_model(model, tokenizer, keep: torch.Tensor):
 class Batches:
     """Masked batches drawn from (seed, step) alone, so that a resumed run sees the same data."""
 
-    def __init__(self, tokenizer, corpus: Path, seed: int):
+    def __init__(self, tokenizer: Any, corpus: Path, seed: int) -> None:
         size = LENGTH - 2
         self.sources = [
             source(tokenizer, texts, size)
@@ -146,14 +145,14 @@ class Batches:
         )
 
 
-def framed(body: torch.Tensor, tokenizer) -> torch.Tensor:
+def framed(body: torch.Tensor, tokenizer: Any) -> torch.Tensor:
     """[CLS] body [SEP]: (batch, length)."""
     first = torch.full((len(body), 1), tokenizer.cls_token_id)
     last = torch.full((len(body), 1), tokenizer.sep_token_id)
     return torch.cat([first, body, last], dim=1)
 
 
-def evaluation_set(tokenizer, split: str) -> tuple[torch.Tensor, torch.Tensor]:
+def evaluation_set(tokenizer: Any, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """All blocks of 64 of a held-out split, 15 % of their pieces chosen once and for all."""
     ids = source(tokenizer, training.tales(split), 0).ids
     size = LENGTH - 2
@@ -165,30 +164,31 @@ def evaluation_set(tokenizer, split: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @torch.no_grad()
-def evaluate(model, tokenizer, split: str) -> dict[str, float]:
+def evaluate(model: Any, tokenizer: Any, split: str) -> dict[str, float]:
     """Top-1, top-5 and loss (nats) over the masked pieces of a split, full vocabulary."""
     ids, chosen = evaluation_set(tokenizer, split)
-    total = Counter()
+    hits1 = hits5 = count = 0
+    loss = 0.0
     for start in range(0, len(ids), 64):
         block, mask = ids[start : start + 64], chosen[start : start + 64]
         corrupted = block.masked_fill(mask, tokenizer.mask_token_id).to(model.device)
         hidden = model.bert(corrupted).last_hidden_state[mask.to(model.device)]
         logits, labels = model.cls(hidden).float(), block[mask].to(model.device)
-        best = logits.topk(5).indices == labels[:, None]
-        total["top1"] += best[:, 0].sum().item()
-        total["top5"] += best.sum().item()
-        total["loss"] += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
-        total["count"] += len(labels)
-    return {name: total[name] / total["count"] for name in ("top1", "top5", "loss")} | {
-        "pieces": total["count"]
-    }
+        best = logits.topk(5).indices == labels[:, None]  # (masked pieces, 5)
+        hits1, hits5 = hits1 + int(best[:, 0].sum()), hits5 + int(best.sum())
+        loss += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+        count += len(labels)
+    figures = {"top1": hits1 / count, "top5": hits5 / count, "loss": loss / count}
+    return {name: round(value, 4) for name, value in figures.items()} | {"pieces": count}
 
 
-def train_step(model, optimizer, ids, chosen, rename, mask_id: int) -> torch.Tensor:
-    """One update; `rename` maps full-vocabulary ids to kept rows. Returns the loss."""
-    ids, chosen = rename[ids].to(model.device), chosen.to(model.device)
+def train_step(
+    model: Any, optimizer: Any, ids: torch.Tensor, chosen: torch.Tensor, mask_row: int
+) -> torch.Tensor:
+    """One update on kept rows `ids` (batch, length), masked where `chosen`; returns the loss."""
+    ids, chosen = ids.to(model.device), chosen.to(model.device)
     with torch.autocast(model.device.type, dtype=torch.bfloat16):
-        hidden = model.bert(ids.masked_fill(chosen, mask_id)).last_hidden_state[chosen]
+        hidden = model.bert(ids.masked_fill(chosen, mask_row)).last_hidden_state[chosen]
         logits = model.cls(hidden)  # (masked positions, kept pieces)
     loss = torch.nn.functional.cross_entropy(logits.float(), ids[chosen])
     loss.backward()
@@ -198,9 +198,12 @@ def train_step(model, optimizer, ids, chosen, rename, mask_id: int) -> torch.Ten
     return loss.detach()
 
 
-def kept_pieces(tokenizer, sources: list[Source]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def kept_pieces(
+    tokenizer: Any, sources: list[Source]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(counts, kept ids, full id -> kept row; rare pieces become [UNK])."""
-    counts = sum(torch.bincount(part.ids, minlength=len(tokenizer)) for part in sources)
+    pieces = torch.cat([part.ids for part in sources])
+    counts = torch.bincount(pieces, minlength=len(tokenizer))
     keep = counts >= MIN_COUNT
     keep[tokenizer.all_special_ids] = True
     kept = keep.nonzero().flatten()
@@ -211,7 +214,9 @@ def kept_pieces(tokenizer, sources: list[Source]) -> tuple[torch.Tensor, torch.T
 
 def main() -> None:
     defaults = {"steps": 60_000, "minutes": 90.0, "learning_rate": 5e-4}
-    parser = training.options(__doc__.splitlines()[0], **defaults, out=training.ASSETS / "masked_lm")
+    parser = training.options(
+        __doc__.splitlines()[0], **defaults, out=training.ASSETS / "masked_lm"
+    )
     options = parser.parse_args()
     training.reuse_memory()
     from transformers import AutoTokenizer
@@ -224,54 +229,21 @@ def main() -> None:
     counts, kept, rename = kept_pieces(tokenizer, batches.sources)
     model = head_model(tokenizer, device)
     shrink_vocabulary(model, counts, kept)
-    model.train()
-    decayed = [weight for weight in model.parameters() if weight.dim() > 1]
-    rest = [weight for weight in model.parameters() if weight.dim() < 2]
-    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
-    run(options, tokenizer, batches, kept, rename, model, optimizer)
-
-
-def run(options, tokenizer, batches, kept, rename, model, optimizer) -> None:
-    """Train until the schedule ends; checkpoint and export every ten minutes."""
-    checkpoint = options.work / "masked_lm.pt"
-    step, spent = 0, 0.0
-    if checkpoint.exists() and not options.fresh:
-        state = torch.load(checkpoint, map_location=model.device)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["spent"]
-    schedule = training.Schedule(options.steps, options.minutes, options.learning_rate, spent=spent)
+    optimizer = training.adamw(model.train(), weight_decay=0.01, betas=(0.9, 0.98))
+    print(f"{len(kept):,} pieces kept of {len(tokenizer):,}")
     mask_row = int(rename[tokenizer.mask_token_id])
-    saved, average = schedule.elapsed(), None
-    bar = tqdm(total=1.0, initial=schedule.progress(step), bar_format="{l_bar}{bar}{postfix}")
-    print(f"{len(kept):,} pieces kept, {sum(len(s.ids) for s in batches.sources):,} pieces of text")
-    while (progress := schedule.progress(step)) < 1.0:
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(step)
+
+    def update(step: int, progress: float) -> float:
         ids, chosen = batches.draw(step, progress)
-        loss = train_step(model, optimizer, ids, chosen, rename, mask_row).item()
-        step += 1
-        average = loss if average is None else 0.99 * average + 0.01 * loss
-        bar.update(progress - bar.n)
-        if step % 20 == 0:
-            bar.set_postfix_str(f"step {step} loss {average:.3f} {schedule.elapsed():.0f} s")
-        if schedule.elapsed() - saved > 600:
-            saved = schedule.elapsed()
-            save(options, tokenizer, kept, model, optimizer, step, schedule)
-    save(options, tokenizer, kept, model, optimizer, step, schedule)
+        return train_step(model, optimizer, rename[ids], chosen, mask_row).item()
 
+    def finish(state: dict[str, Any]) -> None:
+        whole = full_model(model, tokenizer, kept)
+        figures = {split: evaluate(whole, tokenizer, split) for split in ("dev", "test")}
+        training.export(whole, tokenizer, options.out)
+        training.record(figures | state, options.out)
 
-def save(options, tokenizer, kept, model, optimizer, step: int, schedule) -> None:
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    checkpoint = options.work / "masked_lm.pt"
-    training.save_atomically(state | {"spent": schedule.elapsed()}, checkpoint)
-    whole = full_model(model, tokenizer, kept)
-    figures = {split: evaluate(whole, tokenizer, split) for split in ("dev", "test")}
-    figures |= {"step": step, "minutes": round(schedule.elapsed() / 60, 1)}
-    print("\n" + json.dumps(figures), flush=True)
-    training.export(whole, tokenizer, options.out)
-    (options.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+    training.fit(options, "masked_lm", model, optimizer, update, finish)
 
 
 if __name__ == "__main__":

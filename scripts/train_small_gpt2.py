@@ -9,20 +9,19 @@ tales, the only one that models with different tokenizers share.
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 import training
-from tqdm import tqdm
 
 VOCABULARY, LAYERS, WIDTH, HEADS, BLOCK = 4096, 4, 256, 4, 256
 BATCH = 8
 END = "<|endoftext|>"
 
 
-def train_tokenizer(texts: list[str]):
+def train_tokenizer(texts: list[str]) -> Any:
     """A byte-level BPE with GPT-2's pre-tokenisation, as a plain transformers tokenizer."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -42,7 +41,7 @@ def train_tokenizer(texts: list[str]):
     )
 
 
-def new_model(dropout: float):
+def new_model(dropout: float) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
@@ -61,7 +60,7 @@ def new_model(dropout: float):
     return GPT2LMHeadModel(config)
 
 
-def stream(tokenizer, texts: list[str]) -> torch.Tensor:
+def stream(tokenizer: Any, texts: list[str]) -> torch.Tensor:
     """All texts as one row of ids, each after an end-of-text token."""
     pieces = tokenizer(texts, verbose=False)["input_ids"]
     return torch.tensor([i for text in pieces for i in [tokenizer.eos_token_id, *text]])
@@ -70,7 +69,7 @@ def stream(tokenizer, texts: list[str]) -> torch.Tensor:
 class Batches:
     """Random windows drawn from (seed, step) alone, so that a resumed run sees the same data."""
 
-    def __init__(self, tokenizer, corpus: Path, seed: int):
+    def __init__(self, tokenizer: Any, corpus: Path, seed: int) -> None:
         glosses = training.read_rows(corpus / "glosses.jsonl.gz")
         examples = ["\n".join(row["examples"]) for row in glosses if row["examples"]]
         texts = (training.tales("train"), training.prose(corpus), ["\n".join(examples)])
@@ -95,7 +94,7 @@ class Batches:
 
 
 @torch.no_grad()
-def bits_per_character(model, tokenizer, texts: list[str]) -> float:
+def bits_per_character(model: Any, tokenizer: Any, texts: list[str]) -> float:
     """Bits a character over whole texts, windows of 256 that overlap by half.
 
     Every token is predicted once, from at least 128 tokens before it (fewer at a text's start).
@@ -112,7 +111,7 @@ def bits_per_character(model, tokenizer, texts: list[str]) -> float:
     return bits / characters
 
 
-def train_step(model, optimizer, ids: torch.Tensor) -> torch.Tensor:
+def train_step(model: Any, optimizer: Any, ids: torch.Tensor) -> torch.Tensor:
     """One update on (batch, block + 1) ids; returns the loss in nats a token."""
     ids = ids.to(model.device)
     with torch.autocast(model.device.type, dtype=torch.bfloat16):
@@ -127,7 +126,9 @@ def train_step(model, optimizer, ids: torch.Tensor) -> torch.Tensor:
 
 def main() -> None:
     defaults = {"steps": 60_000, "minutes": 90.0, "learning_rate": 1e-3}
-    parser = training.options(__doc__.splitlines()[0], **defaults, out=training.ASSETS / "small_gpt2")
+    parser = training.options(
+        __doc__.splitlines()[0], **defaults, out=training.ASSETS / "small_gpt2"
+    )
     parser.add_argument("--dropout", type=float, default=0.1)
     options = parser.parse_args()
     training.reuse_memory()
@@ -136,55 +137,23 @@ def main() -> None:
     tokenizer = train_tokenizer(training.tales("train"))
     batches = Batches(tokenizer, options.corpus, options.seed)
     model = new_model(options.dropout).to(training.device_of(options.device)).train()
-    decayed = [weight for weight in model.parameters() if weight.dim() > 1]
-    rest = [weight for weight in model.parameters() if weight.dim() < 2]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), fused=True)
-    run(options, tokenizer, batches, model, optimizer)
-
-
-def run(options, tokenizer, batches, model, optimizer) -> None:
-    """Train until the schedule ends; checkpoint and export every ten minutes."""
-    checkpoint = options.work / "small_gpt2.pt"
-    step, spent = 0, 0.0
-    if checkpoint.exists() and not options.fresh:
-        state = torch.load(checkpoint, map_location=model.device)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["spent"]
-    schedule = training.Schedule(options.steps, options.minutes, options.learning_rate, spent=spent)
-    saved, average = schedule.elapsed(), None
+    optimizer = training.adamw(model, weight_decay=0.1, betas=(0.9, 0.95))
     print("tokens of tales, prose, examples:", [f"{len(part):,}" for part in batches.streams])
-    bar = tqdm(total=1.0, initial=schedule.progress(step), bar_format="{l_bar}{bar}{postfix}")
-    while (progress := schedule.progress(step)) < 1.0:
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(step)
-        loss = train_step(model, optimizer, batches.draw(step, progress)).item()
-        step += 1
-        average = loss if average is None else 0.99 * average + 0.01 * loss
-        bar.update(progress - bar.n)
-        if step % 20 == 0:
-            bar.set_postfix_str(f"step {step} loss {average:.3f} {schedule.elapsed():.0f} s")
-        if schedule.elapsed() - saved > 600:
-            saved = schedule.elapsed()
-            save(options, tokenizer, model, optimizer, step, schedule)
-    save(options, tokenizer, model, optimizer, step, schedule)
 
+    def update(step: int, progress: float) -> float:
+        return train_step(model, optimizer, batches.draw(step, progress)).item()
 
-def save(options, tokenizer, model, optimizer, step: int, schedule) -> None:
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    checkpoint = options.work / "small_gpt2.pt"
-    training.save_atomically(state | {"spent": schedule.elapsed()}, checkpoint)
-    whole = new_model(0.1).eval()
-    whole.load_state_dict({name: value.cpu() for name, value in model.state_dict().items()})
-    figures: dict[str, float] = {
-        split: round(bits_per_character(whole, tokenizer, training.tales(split)), 4)
-        for split in ("dev", "test")
-    }
-    figures |= {"step": step, "minutes": round(schedule.elapsed() / 60, 1)}
-    print("\n" + json.dumps(figures), flush=True)
-    training.export(whole, tokenizer, options.out)
-    (options.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+    def finish(state: dict[str, Any]) -> None:
+        whole = new_model(options.dropout).eval()
+        whole.load_state_dict({name: value.cpu() for name, value in model.state_dict().items()})
+        figures = {
+            split: round(bits_per_character(whole, tokenizer, training.tales(split)), 4)
+            for split in ("dev", "test")
+        }
+        training.export(whole, tokenizer, options.out)
+        training.record(figures | state, options.out)
+
+    training.fit(options, "small_gpt2", model, optimizer, update, finish)
 
 
 if __name__ == "__main__":
