@@ -68,11 +68,6 @@ def percent(part: Any, whole: Any) -> str:
     return f"{100 * float(part) / max(float(whole), 1):.1f} %"
 
 
-def generator(value: int) -> torch.Generator:
-    """A torch generator with a seed."""
-    return torch.Generator().manual_seed(value)
-
-
 def vocabulary(style: dict[str, str] = SQUARE) -> list[str]:
     """The tokens of the toy tokenizer in the order of their ids: the mask token has id 9."""
     s = style
@@ -210,6 +205,15 @@ def notes(model: Trainee) -> list[dict[str, Any]]:
 def repeat(function: Callable[..., Any], args: list[Any], times: int) -> list[Any]:
     """The results of several calls with the same arguments."""
     return [function(*args) for _ in range(times)]
+
+
+@beside
+def with_generator(
+    function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], value: int, times: int
+) -> list[Any]:
+    """The results of several calls that share one generator, made here from a seed."""
+    shared = torch.Generator().manual_seed(value)
+    return [function(*args, **kwargs, generator=shared) for _ in range(times)]
 
 
 @beside
