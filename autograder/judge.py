@@ -1,0 +1,199 @@
+"""Run test cells on the judge's side; names that it does not know are the student's."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import io
+import math
+import numbers
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import nbformat.v4
+from nbformat import NotebookNode
+
+from autograder.errors import UnfitCell, WorkerLost
+from autograder.session import Session
+from course.checks.base import CheckFailed, Result, collect, seeded
+
+MAX_PRINTED = 100_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one test cell. ``results`` is empty for cells of plain asserts."""
+
+    points: float
+    max_points: float
+    message: str | None
+    results: list[Result]
+    outputs: list[NotebookNode]
+
+
+class Names(dict[str, Any]):
+    """The judge's globals: its own names first, then the student's public ones."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(__builtins__=builtins, __name__="__judge__")
+        self.session = session
+
+    def __missing__(self, name: str) -> Any:
+        if name.startswith("_") or hasattr(builtins, name):
+            raise KeyError(name)
+        return self.session.get(name)
+
+
+class Judge:
+    """Judges the test cells of one submission, in order."""
+
+    def __init__(
+        self, session: Session, *, seed: int, cell_seconds: float = 60, ask_seconds: float = 10
+    ) -> None:
+        self.session = session
+        self.seed = seed
+        self.cell_seconds = cell_seconds
+        session.ask_seconds = ask_seconds
+        self.names = Names(session)
+        self.bound: set[str] = set()
+        self._seen = 0
+
+    def bind(self, source: str, *, imports_only: bool = False) -> None:
+        """Take over what a cell of the source notebook defines without the student's help.
+
+        Imports always; functions always, because they look their names up when they are called;
+        classes and assignments when every name that they read is known here.
+        """
+        for statement in _statements(source):
+            if not self._own(statement, imports_only):
+                continue
+            code = compile(ast.Module([statement], []), "<source notebook>", "exec")
+            with contextlib.suppress(Exception):
+                exec(code, self.names)
+                self.bound |= stored_names(statement)
+
+    def _own(self, statement: ast.stmt, imports_only: bool) -> bool:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            return True
+        if imports_only:
+            return False
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            outer = [*statement.decorator_list, *statement.args.defaults]
+            return all(self._knows(part) for part in outer)
+        if isinstance(statement, ast.ClassDef):
+            return all(self._knows(part) for part in [*statement.bases, *statement.decorator_list])
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            return self._knows(statement)
+        return False
+
+    def _knows(self, node: ast.AST) -> bool:
+        read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _is_read(n)}
+        return all(name in self.names or hasattr(builtins, name) for name in read)
+
+    def judge(self, source: str, max_points: float) -> Verdict:
+        """Run a test cell: an exception costs all points, a number at its end gives that many."""
+        self._make_way()
+        printed = io.StringIO()
+        message, value = None, None
+        self.session.deadline = time.monotonic() + self.cell_seconds
+        results: list[Result] = []
+        try:
+            with seeded(self.seed), collect() as results, contextlib.redirect_stdout(printed):
+                value = self._run(source)
+        except (Exception, WorkerLost) as error:
+            message = explain(error)
+        finally:
+            self.session.deadline = None
+        points = 0.0 if message is not None else credit(value, max_points)
+        return Verdict(points, max_points, message, results, _shown(printed))
+
+    def _run(self, source: str) -> Any:
+        """Execute a cell; its last expression's value if that is the judge's own."""
+        tree = ast.parse(source)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, "<test cell>", "exec"), self.names)
+        if not isinstance(last, ast.Expr):
+            return None
+        value = eval(compile(ast.Expression(last.value), "<test cell>", "eval"), self.names)
+        return value if self._is_score(last.value) else None
+
+    def _is_score(self, node: ast.expr) -> bool:
+        """Whether an expression is the judge's: a student's call alone never gives points."""
+        while isinstance(node, (ast.Call, ast.Attribute, ast.Subscript)):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        if not isinstance(node, ast.Name):
+            return True
+        return node.id in self.names or hasattr(builtins, node.id)
+
+    def _make_way(self) -> None:
+        """Names that the student's later cells set hide those that an earlier test cell set."""
+        for cell in self.session.cells[self._seen :]:
+            for statement in _statements(cell.source):
+                for name in stored_names(statement) - self.bound:
+                    self.names.pop(name, None)
+        self._seen = len(self.session.cells)
+
+
+def credit(value: Any, max_points: float) -> float:
+    """Points for the value of a test cell's last expression."""
+    if isinstance(value, (bool, complex)) or not isinstance(value, numbers.Real):
+        return float(max_points)
+    number = float(value)
+    return 0.0 if math.isnan(number) else min(max(number, 0.0), float(max_points))
+
+
+def explain(error: BaseException) -> str:
+    """A failed test cell in words for the student."""
+    text = " ".join(str(error).split())[:1000]
+    if isinstance(error, CheckFailed):
+        return text
+    if isinstance(error, WorkerLost):
+        return f"{text[:1].upper()}{text[1:]}."
+    if isinstance(error, AssertionError):
+        return text or f"An assertion of this cell does not hold{_line(error)}."
+    if isinstance(error, UnfitCell):
+        return f"This test cell cannot be judged: {text}. Please tell your instructor."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _line(error: BaseException) -> str:
+    """The line of the test cell that an error came from."""
+    found = error.__traceback__
+    line = None
+    while found is not None:
+        if found.tb_frame.f_code.co_filename == "<test cell>":
+            line = found.tb_lineno
+        found = found.tb_next
+    return "" if line is None else f" (line {line})"
+
+
+def _shown(printed: io.StringIO) -> list[NotebookNode]:
+    text = printed.getvalue()[:MAX_PRINTED]
+    return [nbformat.v4.new_output("stream", name="stdout", text=text)] if text else []
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """A cell's top-level statements; none for what is no plain Python (magics)."""
+    try:
+        return ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            return ast.parse("\n".join(lines)).body
+        return []
+
+
+def _is_read(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Load)
+
+
+def stored_names(statement: ast.stmt) -> set[str]:
+    """The names that a top-level statement sets."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {statement.name}
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return {(a.asname or a.name).split(".")[0] for a in statement.names}
+    found = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+    return {name.id for name in found if not _is_read(name)}

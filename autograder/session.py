@@ -1,0 +1,341 @@
+"""One student's worker as the judge sees it: run cells, fetch names, start again after a death."""
+
+from __future__ import annotations
+
+import ast
+import select
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode, from_dict
+
+from autograder import wire
+from autograder.errors import MemoryLimit, ProcessEnded, TimeLimit, rebuild
+from autograder.proxies import Proxy, adopt, arguments
+from autograder.sandbox import Limits
+from autograder.zygote import SandboxError, Spawned, Zygote
+
+BIRTH_SECONDS = 120.0  # the zygote may still be importing
+GRACE = 0.5  # between Ctrl-C and the end
+SIGNALS = {
+    4: "illegal instruction",
+    6: "abort",
+    7: "bus error",
+    8: "arithmetic fault",
+    9: "killed, probably for its use of memory or time",
+    11: "segmentation fault",
+    24: "it used up its processor time",
+    25: "it wrote too large a file",
+}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What running one cell gave: nbformat outputs, the error in words, the seconds it took."""
+
+    outputs: list[NotebookNode]
+    error: str | None
+    seconds: float
+
+
+@dataclass
+class Cell:
+    """A cell that was run, to be run again in a new worker."""
+
+    source: str
+    seconds: float = 0.0
+    fatal: bool = False
+
+
+@dataclass
+class Wire:
+    """One worker's socket with its buffer and the number of the last question."""
+
+    spawned: Spawned
+    number: int = 0
+    drops: list[int] = field(default_factory=list)
+
+
+class Session:
+    """One student's worker, restarted and brought up to date when it dies.
+
+    ``sandbox`` says in words what holds the worker; it is known once the worker answered first.
+    """
+
+    def __init__(
+        self,
+        zygote: Zygote,
+        folder: Path,
+        *,
+        readable: Sequence[Path] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self.zygote = zygote
+        self.folder = Path(folder)
+        self.readable = list(readable)
+        self.limits = limits or Limits()
+        self.cells: list[Cell] = []
+        self.generation = 0  # counts workers: a proxy of an earlier one is stale
+        self.deadline: float | None = None  # set by a judge around a cell
+        self.ask_seconds = 10.0
+        self.sandbox: list[str] = []
+        self._wire: Wire | None = None
+        self._born = False
+        self._spawn()
+
+    # The worker's life.
+
+    def _spawn(self) -> None:
+        spawned = self.zygote.spawn(self.folder, readable=self.readable, limits=self.limits)
+        self._wire = Wire(spawned)
+        self._born = False
+        self.generation += 1
+
+    def _alive(self) -> Wire:
+        """The worker's wire, born and up to date; starts a new one where there is none."""
+        if self._wire is None:
+            self._spawn()
+        assert self._wire is not None
+        if not self._born:
+            self._greet(self._wire)
+            self._replay()
+        if self._wire is None:
+            raise ProcessEnded("your cells end the process each time they are run")
+        return self._wire
+
+    def _greet(self, wire_: Wire) -> None:
+        try:
+            word, told = self._receive(wire_, time.monotonic() + BIRTH_SECONDS)
+        except (EOFError, OSError, ValueError, TimeoutError) as error:
+            self._drop()
+            raise SandboxError(f"no worker could be started: {error}") from error
+        self._born = True
+        if word != "ready":
+            self._drop()
+            raise SandboxError(f"a worker could not be locked away: {told}")
+        self.sandbox = [str(part) for part in told]
+        missing = self.zygote.missing(self.sandbox)
+        if missing:
+            self._drop()
+            raise SandboxError(
+                f"required but not in force here: {', '.join(missing)}. In force: "
+                f"{', '.join(self.sandbox) or 'nothing'}. Run `python -m autograder doctor`."
+            )
+
+    def _replay(self) -> None:
+        """Run the earlier cells again, in a new worker."""
+        for cell in self.cells:
+            source = definitions(cell.source) if cell.fatal else cell.source
+            if not source:
+                continue
+            try:
+                self._question("execute", [source], 2 * cell.seconds + 5)
+            except (TimeLimit, ProcessEnded, MemoryLimit):
+                cell.source = "" if cell.fatal else cell.source
+                cell.fatal = True
+                if self._wire is None:
+                    self._spawn()
+                    self._greet(self._wire)  # type: ignore[arg-type]
+                    return self._replay()
+        return None
+
+    def _drop(self) -> None:
+        if self._wire is not None:
+            self._wire.spawned.close()
+            self._wire = None
+
+    def close(self) -> None:
+        """End the worker and everything it started; does not wait."""
+        self._drop()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.close()
+
+    # Questions.
+
+    def execute(self, source: str, *, seconds: float | None = None) -> Execution:
+        """Run a student's cell; it is remembered for replay. Never raises for what the cell does."""
+        self._alive()
+        start = time.monotonic()
+        allowed = 60.0 if seconds is None else seconds
+        cell = Cell(source)
+        try:
+            outputs, error, used = self._question("execute", [source], allowed)
+            result = Execution(_outputs(outputs), None if error is None else str(error), used)
+        except TimeLimit as lost:
+            result = self._lost(lost, time.monotonic() - start)
+        except (ProcessEnded, MemoryLimit) as lost:
+            result = self._lost(lost, time.monotonic() - start)
+        except (wire.WireError, TypeError, ValueError) as error:
+            result = Execution([], f"the cell's outputs could not be read: {error}", 0.0)
+        cell.seconds = min(float(result.seconds), 60.0)
+        cell.fatal = self._wire is None
+        self.cells.append(cell)
+        return result
+
+    def _lost(self, lost: BaseException, seconds: float) -> Execution:
+        text = f"{str(lost)[:1].upper()}{str(lost)[1:]}."
+        name = type(lost).__name__
+        shown = {"output_type": "error", "ename": name, "evalue": text, "traceback": [text]}
+        return Execution([from_dict(shown)], text, seconds)
+
+    def get(self, name: str) -> Any:
+        """The student's object of that name, as data or as a proxy. Raises KeyError without one."""
+        found = self.ask("get", name, origin=(name,))
+        if not isinstance(found, list) or len(found) != 1:
+            raise KeyError(name)
+        return found[0]
+
+    def ask(self, operation: str, *values: Any, origin: tuple[str, ...] = ()) -> Any:
+        """Ask the worker; raises what the student's code raised, or a WorkerLost."""
+        self._alive()
+        now = time.monotonic()
+        seconds = self.ask_seconds
+        if self.deadline is not None:
+            seconds = min(seconds, self.deadline - now)
+            if seconds <= 0:
+                raise TimeLimit("the checks of this cell used up their time")
+        return self._question(operation, list(values), seconds, origin)
+
+    def _question(
+        self, operation: str, values: list[Any], seconds: float, origin: tuple[str, ...] = ()
+    ) -> Any:
+        """One question and its answer."""
+        current = self._wire
+        assert current is not None
+        values = [arguments(value, self) for value in values]
+        current.number += 1
+        drops, current.drops = current.drops, []
+        parts = wire.pack([current.number, drops, operation, *values], _send_reference)
+        end = time.monotonic() + seconds
+        try:
+            _send(current.spawned, parts, end)
+            return self._answer(current, end, adopt(self, origin))
+        except TimeoutError:
+            self._interrupt(current)
+            raise TimeLimit(f"your code ran longer than {seconds:.0f} s") from None
+        except (EOFError, OSError):
+            raise self._post_mortem(current) from None
+        except wire.WireError as error:
+            self._drop()
+            raise ProcessEnded(f"what your code sent back cannot be read ({error})") from error
+
+    def _answer(self, current: Wire, end: float, resolve: Callable[..., Any]) -> Any:
+        reply = self._receive(current, end, resolve)
+        if not isinstance(reply, list) or len(reply) < 3 or reply[0] != current.number:
+            raise wire.WireError("an answer to another question")
+        if reply[1] == "ok" and len(reply) == 3:
+            return reply[2]
+        if reply[1] != "error" or len(reply) != 5 or not isinstance(reply[2], list):
+            raise wire.WireError("neither an answer nor an error")
+        names, args, text = reply[2:]
+        raise rebuild([str(name) for name in names], args, str(text))
+
+    def _interrupt(self, current: Wire) -> None:
+        """Ctrl-C; if that is not heard, the end."""
+        current.spawned.interrupt()
+        try:
+            self._receive(current, time.monotonic() + GRACE)
+        except (TimeoutError, EOFError, OSError, wire.WireError):
+            self._drop()
+
+    def _post_mortem(self, current: Wire) -> BaseException:
+        status = current.spawned.farewell()
+        self._drop()
+        if status is not None and status < 0:
+            why = SIGNALS.get(-status, f"signal {-status}")
+            return ProcessEnded(f"your code ended the process ({why})")
+        return ProcessEnded("your code ended the process" + (f" ({status})" if status else ""))
+
+    def _receive(self, current: Wire, end: float, resolve: Callable[..., Any] | None = None) -> Any:
+        prefix, rest = _read(current.spawned, wire.PREFIX.size, end)
+        header, buffers = wire.sizes(prefix)
+        data, rest = _read(current.spawned, header + buffers, end, rest)
+        if rest:
+            raise wire.WireError("more than one answer")
+        view = memoryview(data)
+        return wire.unpack(view[:header], view[header:], resolve)
+
+    def forget(self, generation: int, handle: int) -> None:
+        """A proxy is gone: the worker may let go of its object with the next question."""
+        if self._wire is not None and generation == self.generation:
+            self._wire.drops.append(handle)
+
+
+def _send_reference(value: Any) -> Any:
+    """Trees for what the judge sends and the worker finds on its side."""
+    if isinstance(value, Proxy):
+        return ["p", value._handle_number()]
+    raise wire.Unsendable(f"a {type(value).__name__} cannot be sent")
+
+
+def _wait(spawned: Spawned, end: float, write: bool = False) -> None:
+    left = end - time.monotonic()
+    here = [spawned.socket]
+    ready = select.select([] if write else here, here if write else [], [], max(0.0, left))
+    if not any(ready):
+        raise TimeoutError
+
+
+def _send(spawned: Spawned, parts: list[Any], end: float) -> None:
+    """Send a message without waiting longer than until ``end`` for a worker that does not read."""
+    data = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
+    spawned.socket.setblocking(False)
+    while data:
+        try:
+            data = data[spawned.socket.send(data) :]
+        except BlockingIOError:
+            _wait(spawned, end, write=True)
+
+
+def _read(spawned: Spawned, count: int, end: float, start: bytes = b"") -> tuple[Any, bytes]:
+    """Exactly ``count`` bytes, and what came beyond them."""
+    data = bytearray(start)
+    while len(data) < count:
+        _wait(spawned, end)
+        part = spawned.socket.recv(max(1 << 16, min(count - len(data), 1 << 20)))
+        if not part:
+            raise EOFError
+        data += part
+    return data[:count], bytes(data[count:])
+
+
+def _outputs(values: Any) -> list[NotebookNode]:
+    """Outputs as a worker sent them, if they are what nbformat knows."""
+    if not isinstance(values, list):
+        raise wire.WireError("a list of outputs was expected")
+    return [from_dict(_output(value)) for value in values[:1000]]
+
+
+FIELDS: dict[str, dict[str, type]] = {
+    "stream": {"name": str, "text": str},
+    "display_data": {"data": dict, "metadata": dict},
+    "execute_result": {"data": dict, "metadata": dict, "execution_count": int},
+    "error": {"ename": str, "evalue": str, "traceback": list},
+}
+
+
+def _output(value: Any) -> dict[str, Any]:
+    kind = value.get("output_type") if isinstance(value, dict) else None
+    fields = FIELDS.get(kind) if isinstance(kind, str) else None
+    if fields is None:
+        raise wire.WireError("an output of no known kind")
+    if any(type(value.get(name)) is not wanted for name, wanted in fields.items()):
+        raise wire.WireError(f"a malformed output of kind {kind}")
+    return {"output_type": kind} | {name: value[name] for name in fields}
+
+
+def definitions(source: str) -> str:
+    """The imports, functions and classes of a cell: what is safe to run of one that was fatal."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return ""
+    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return "\n\n".join(ast.unparse(part) for part in body if isinstance(part, kinds))
