@@ -99,7 +99,7 @@ class Page:
             "anchor": f"cell-{index}",
             "type": cell.cell_type,
             "test": bool(marks.get("grade") and not marks.get("solution")),
-            "own": not marks or bool(marks.get("solution")),
+            "own": bool(record.get("own")),
             "answer": bool(marks.get("solution")),
             "name": marks.get("grade_id", ""),
             "points": marks.get("score") if graded else None,

@@ -126,6 +126,7 @@ class Merger:
     def _extra(self, cell: RawCell, number: int) -> NotebookNode:
         made = NotebookNode(id=f"own-{number}", cell_type=cell.cell_type, metadata=NotebookNode())
         made.source = cell.text
+        made.metadata["autograder"] = NotebookNode(own=True)
         if cell.cell_type == "code":
             made.outputs, made.execution_count = [], None
         attach(made, cell)

@@ -161,13 +161,14 @@ def lay(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def offer(folder: Path, things: Mapping[str, str]) -> list[Path]:
-    """Lay out what the course provides: files are copied, folders linked and made readable."""
+    """Lay out what the course provides: files are copied, folders made readable."""
     readable = []
     for name, path in things.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if Path(path).is_dir():
-            target.symlink_to(path)
+            if not (Path(path) / "__init__.py").exists():  # packages are found where they are
+                target.symlink_to(path)
             readable.append(Path(path))
         else:
             shutil.copyfile(path, target)
