@@ -49,8 +49,12 @@ def is_gain(value: Tensor) -> bool:
 
 
 def is_matrix(value: Tensor) -> bool:
-    """Whether a parameter has two or more real dimensions."""
-    return value.squeeze().dim() >= 2
+    """Whether a parameter is a weight: two real dimensions or more, one of them DIM.
+
+    A stack of three biases, (3, DIM), is none; one cut into heads, (3, heads, size), has no DIM.
+    """
+    real = value.squeeze()
+    return real.dim() >= 2 and DIM in real.shape and real.numel() != 3 * DIM
 
 
 def is_wide(value: Tensor) -> bool:
@@ -146,11 +150,23 @@ def direction(draw: Draw) -> Tensor:
     return u / u.norm()
 
 
-def feedforward_of(
-    h: Tensor, u: Tensor, activation: Callable[[Tensor], Tensor] = F.gelu, width: int = WIDE
-) -> Tensor:
+Activation = Callable[[Tensor], Tensor]
+ACTIVATIONS: dict[str, Activation] = {
+    "GELU": F.gelu,
+    "ReLU": F.relu,
+    "no activation at all": lambda z: z,
+    "SiLU": F.silu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "leaky ReLU": F.leaky_relu,
+    "ELU": F.elu,
+    "GELU twice": lambda z: F.gelu(F.gelu(z)),
+}
+
+
+def feedforward_of(h: Tensor, u: Tensor, activation: Activation = F.gelu) -> Tensor:
     """What the feed-forward arranged with u makes of h."""
-    return width * activation(h @ u)[..., None] * u
+    return WIDE * activation(h @ u)[..., None] * u
 
 
 def require_wide(values: dict[str, Tensor]) -> None:

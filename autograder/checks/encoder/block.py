@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from autograder.checks.encoder.suite import suite
 from course.checks import live
 from course.checks.base import Draw, as_tensor, close, expect, largest_difference
-from course.checks.encoder.suite import BLOCK, MODULE
+from course.checks.encoder.suite import BLOCK
 from course.checks.encoder_toys import (
+    ACTIVATIONS,
     DIM,
     SIZES,
     WIDE,
@@ -34,7 +33,7 @@ from course.checks.encoder_toys import (
 NEAR = 2e-3  # LayerNorm's eps is not pinned: 1e-12 and 1e-5 differ by less than this here
 
 
-@suite.check(BLOCK, points=2, hint=MODULE)
+@suite.check(BLOCK, points=2)
 def feedforward_uses_gelu(student: Any, draw: Draw) -> None:
     """The feed-forward's activation is GELU, exact or tanh."""
     block = build(student, draw, *SIZES)
@@ -45,28 +44,16 @@ def feedforward_uses_gelu(student: Any, draw: Draw) -> None:
     y = as_tensor(block(x), "The output", (2, 12, DIM))
     h = norm(x)
 
-    def with_activation(f: Any) -> Tensor:
-        return norm(h + feedforward_of(h, u, f))
-
-    if close(y, with_activation(F.gelu), 2e-2):  # the tanh form differs by 1e-3 · WIDE
+    forms = {name: norm(h + feedforward_of(h, u, f)) for name, f in ACTIVATIONS.items()}
+    right = forms.pop("GELU")
+    if close(y, right, 2e-2):  # the tanh form differs by 1e-3 · WIDE
         return
-    others = {
-        "ReLU": F.relu,
-        "no activation at all": lambda z: z,
-        "SiLU": F.silu,
-        "tanh": torch.tanh,
-        "sigmoid": torch.sigmoid,
-        "leaky ReLU": F.leaky_relu,
-        "ELU": F.elu,
-        "softmax": lambda z: torch.full_like(z, 1 / WIDE),
-        "GELU twice": lambda z: F.gelu(F.gelu(z)),
-    }
-    for name, f in others.items():
+    for name, form in forms.items():
         expect(
-            not close(y, with_activation(f), 1e-2),
+            not close(y, form, 1e-2),
             f"The feed-forward computes with {name}: its activation must be GELU.",
         )
-    wrong = largest_difference(y, with_activation(F.gelu))
+    wrong = largest_difference(y, right)
     expect(
         False,
         f"With silent attention the output must be LayerNorm(h + feedforward(h)), h = LayerNorm(x);"
@@ -74,7 +61,7 @@ def feedforward_uses_gelu(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check(BLOCK, points=2, hint=MODULE)
+@suite.check(BLOCK, points=2)
 def second_sublayer_starts_from_the_first(student: Any, draw: Draw) -> None:
     """The feed-forward and its residual both take the first sublayer's output, h."""
     block = build(student, draw, *SIZES)
@@ -98,15 +85,17 @@ def second_sublayer_starts_from_the_first(student: Any, draw: Draw) -> None:
             not close(y, norm(h + feedforward_of(seen, u)), NEAR),
             "The feed-forward gets the block's input: give it h, the first LayerNorm's output.",
         )
-    right = norm(h + feedforward_of(h, u))
+    # Whatever the activation: a check of its own looks at that.
+    forms = [norm(h + feedforward_of(h, u, f)) for f in ACTIVATIONS.values()]
+    wrong = min(largest_difference(y, form) for form in forms)
     expect(
-        close(y, right, 2e-2),
+        wrong < 5e-2,
         f"The output is not LayerNorm(h + feedforward(h)), with h the first sublayer's output: it "
-        f"is off by {largest_difference(y, right):.2f}.",
+        f"is off by {wrong:.2f}.",
     )
 
 
-@suite.check(BLOCK, points=2, hint=MODULE)
+@suite.check(BLOCK, points=2)
 def first_norm_takes_the_sum(student: Any, draw: Draw) -> None:
     """The first LayerNorm comes after x and its attention are added."""
     block = build(student, draw, *SIZES)
@@ -122,7 +111,7 @@ def first_norm_takes_the_sum(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check(BLOCK, hint=MODULE)
+@suite.check(BLOCK)
 def two_layer_norms(student: Any, draw: Draw) -> None:
     """Each sublayer has a LayerNorm of its own."""
     block = build(student, draw, *SIZES)
@@ -135,7 +124,7 @@ def two_layer_norms(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check(BLOCK, points=2, hint=MODULE)
+@suite.check(BLOCK, points=2)
 def every_parameter_is_reached(student: Any, draw: Draw) -> None:
     """Every parameter of the block gets a gradient."""
     block = build(student, draw, *SIZES)
@@ -149,7 +138,7 @@ def every_parameter_is_reached(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check(BLOCK, hint=MODULE)
+@suite.check(BLOCK)
 def feedforward_is_position_wise(student: Any, draw: Draw) -> None:
     """With silent attention a token's output depends on that token alone."""
     block = build(student, draw, *SIZES)
@@ -213,7 +202,7 @@ def masks_of_every_shape(student: Any, draw: Draw) -> None:
         )
 
 
-@suite.check(BLOCK, points=2, hint=MODULE)
+@suite.check(BLOCK, points=2)
 def heads_are_as_many_as_asked(student: Any, draw: Draw) -> None:
     """The attention has num_heads heads."""
     try:
@@ -230,7 +219,7 @@ def heads_are_as_many_as_asked(student: Any, draw: Draw) -> None:
     ranks = []
     # Sharp attention: a head copies one token through a map of rank head_dim = 2, and most tokens
     # that are looked at at all are looked at by one head. One or two heads give ranks of 4 and 6.
-    for query in range(6):
+    for query in range(3):
         found = jacobian(block, x, query)
         others = [found[:, key] for key in range(6) if key != query]
         top = max(float(torch.linalg.matrix_norm(found, 2, dim=(0, 2)).max()), 1e-30)
@@ -243,7 +232,7 @@ def heads_are_as_many_as_asked(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check(BLOCK, hint=MODULE)
+@suite.check(BLOCK)
 def input_is_left_alone(student: Any, draw: Draw) -> None:
     """x is not overwritten, float64 stays float64, gradients reach x."""
     for norm_first in (False, True):

@@ -10,7 +10,7 @@ from torch import Tensor
 from autograder.checks.encoder.suite import suite
 from course.checks import live
 from course.checks.base import Draw, as_tensor, close, expect, largest_difference
-from course.checks.encoder.suite import BLOCK, MODULE
+from course.checks.encoder.suite import BLOCK
 from course.checks.encoder_toys import (
     DIM,
     SIZES,
@@ -27,7 +27,7 @@ COPIES, RATE = 900, 0.4
 SIX_SIGMA = 6 * (RATE * (1 - RATE) / COPIES) ** 0.5  # of a share of COPIES draws: 2e-9 a check
 
 
-@suite.check(BLOCK, hint=MODULE)
+@suite.check(BLOCK)
 def block_is_steady_when_evaluating(student: Any, draw: Draw) -> None:
     """In evaluation mode, and by default in training too, nothing is dropped."""
     x = draw.normal(3, 6, DIM)
@@ -45,7 +45,7 @@ def block_is_steady_when_evaluating(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check(BLOCK, hint=MODULE)
+@suite.check(BLOCK)
 def dropout_spares_the_residual(student: Any, draw: Draw) -> None:
     """Dropout acts on a sublayer's output before the addition, not on x nor on the sum."""
     for norm_first in (False, True):
@@ -67,7 +67,7 @@ def same_token(block: Any, draw: Draw, features: Tensor) -> Tensor:
     return as_tensor(block(x), "The output", (COPIES, 1, DIM))[:, 0]
 
 
-@suite.check(BLOCK, hint=MODULE)
+@suite.check(BLOCK)
 def dropout_after_the_feedforward(student: Any, draw: Draw) -> None:
     """In training the feed-forward's output is dropped at the given rate."""
     block = build(student, draw, *SIZES, RATE, training=True)
@@ -91,7 +91,7 @@ def dropout_after_the_feedforward(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check(BLOCK, points=2, hint=MODULE)
+@suite.check(BLOCK, points=2)
 def dropout_on_the_attention_weights(student: Any, draw: Draw) -> None:
     """In training the attention weights are dropped too, at the given rate."""
     block = build(student, draw, DIM, 1, WIDE, RATE, training=True)
@@ -113,7 +113,7 @@ def dropout_on_the_attention_weights(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check(BLOCK, hint=MODULE)
+@suite.check(BLOCK)
 def dropout_after_the_attention(student: Any, draw: Draw) -> None:
     """In training the attention's output is dropped, feature by feature."""
     block = build(student, draw, DIM, 1, WIDE, RATE, training=True)

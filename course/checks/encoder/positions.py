@@ -32,7 +32,7 @@ def wrong_tables(length: int, dim: int) -> dict[str, torch.Tensor]:
     turn = positions(length, dim, 10000.0**0.5)  # exponent i/d in the place of 2i/d
     row = torch.arange(length).double()[:, None]
     own = row * 10000.0 ** -(column / dim)
-    double = row * 10000.0 ** -(2 * column / dim)
+    double = positions(length, dim, 10000.0**2)
     even = column % 2 == 0
     tight = row * 10000.0 ** -(2 * (column // 2) / max(dim - 2, 1))
     return {
@@ -48,7 +48,7 @@ def wrong_tables(length: int, dim: int) -> dict[str, torch.Tensor]:
             torch.where(even, own.sin(), own.cos())
         ),
         "The exponent grows twice too fast: in 2i/d, 2i is itself the number of the even column.": (
-            torch.where(even, double.sin(), double.cos())
+            double
         ),
         "The last frequency is 1/10000: divide 2i by d, not by d - 2.": torch.where(
             even, tight.sin(), tight.cos()
