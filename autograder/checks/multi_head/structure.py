@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from autograder.checks.multi_head.suite import MODULE, suite
-from course.checks import live
-from course.checks.base import Draw, close, expect, largest_difference
-from course.checks.multi_head_toys import Layer, ragged
+from course.checks.base import Draw, expect, largest_difference
+from course.checks.multi_head_toys import Layer
 
 DIM, HEADS = 12, 3  # head_dim 4: no two of the roots and ratios in `SCALES` coincide
 
@@ -46,22 +45,39 @@ def rank(matrix: Tensor, tolerance: float = 1e-4) -> int:
     return int((values > tolerance * values[0]).sum()) if values[0] > 0 else 0
 
 
+def patterns(layer: Layer, draw: Draw, heads: int, single: bool) -> int:
+    """Independent patterns of attention; a few tries, as a draw may hide one but never add one.
+
+    For the sizes used here one try misses a pattern in less than one draw in a hundred (counted
+    over 3,000), so four in a row miss once in a hundred million.
+    """
+    found = 0
+    for _ in range(4):
+        layer.randomise(draw, size=1.5)
+        u = draw.normal(layer.embed_dim)
+        if single:
+            u = torch.zeros(layer.embed_dim)
+            u[draw.integer(0, layer.embed_dim - 1)] = 2.0
+        found = rank(pull(layer, u, draw))
+        if found == heads:
+            break
+    return found
+
+
 @suite.check(MODULE, points=2)
 def each_head_looks_by_itself(student: Any, draw: Draw) -> None:
     """num_heads heads, each with weights of its own over all features of the input."""
-    for dim, heads in [(12, 3), (8, 4), (6, 6), (6, 1)]:
-        layer = Layer(student, dim, heads).randomise(draw, size=1.5)
-        dense = rank(pull(layer, draw.normal(dim), draw))
+    for dim, heads in [(12, 3), (8, 4), (2, 2), (6, 1)]:
+        layer = Layer(student, dim, heads)
+        dense = patterns(layer, draw, heads, single=False)
         expect(
             dense == heads,
             f"With {heads} heads the output mixes {dense} independent pattern(s) of attention: "
             "each of num_heads heads needs weights of its own, made from its own head_dim "
             "features.",
         )
-        single = torch.zeros(dim)
-        single[draw.integer(0, dim - 1)] = 2.0
         expect(
-            rank(pull(layer, single, draw)) == heads,
+            patterns(layer, draw, heads, single=True) == heads,
             "A feature of the input reaches one head alone: project the whole token first, then "
             "split the projection into heads.",
         )
@@ -70,12 +86,15 @@ def each_head_looks_by_itself(student: Any, draw: Draw) -> None:
 @suite.check(MODULE)
 def output_projection_mixes_heads(student: Any, draw: Draw) -> None:
     """Every output feature depends on every head."""
-    layer = Layer(student, DIM, HEADS).randomise(draw, size=1.5)
-    columns = pull(layer, draw.normal(DIM), draw)  # (count, DIM)
-    columns = columns / columns.norm(dim=0).clamp(min=1e-12)
-    twins = ((columns.T @ columns).abs() > 1 - 1e-5).sum(dim=1)
+    layer, fewest = Layer(student, DIM, HEADS), DIM
+    for _ in range(3):  # sharp attention may make a few columns look alike; never all, thrice
+        layer.randomise(draw, size=1.5)
+        columns = pull(layer, draw.normal(DIM), draw)  # (count, DIM)
+        columns = columns / columns.norm(dim=0).clamp(min=1e-12)
+        twins = ((columns.T @ columns).abs() > 1 - 1e-5).sum(dim=1) > 1
+        fewest = min(fewest, int(twins.sum()))
     expect(
-        not (twins > 1).all(),
+        fewest < DIM,
         "Each output feature follows one head alone: one projection of all embed_dim merged "
         "features must come after the merge.",
     )
@@ -197,10 +216,13 @@ def a_lone_token_passes_linearly(student: Any, draw: Draw) -> None:
 @suite.check(MODULE)
 def heads_are_joined_not_averaged(student: Any, draw: Draw) -> None:
     """What a lone token gives spans more dimensions than a single head has."""
-    for dim, heads in [(12, 3), (8, 2), (6, 6)]:
-        layer = Layer(student, dim, heads).randomise(draw)
-        rows = layer(torch.cat([torch.zeros(1, dim), torch.eye(dim)])[:, None])[:, 0]
-        found, least = rank(rows[1:] - rows[0]), dim - dim // heads + 1
+    for dim, heads in [(12, 3), (8, 2), (6, 3)]:
+        layer = Layer(student, dim, heads)
+        basis = torch.cat([torch.zeros(1, dim), torch.eye(dim)])[:, None]  # (dim + 1, 1, dim)
+        found, least = 0, dim - dim // heads + 1
+        for _ in range(3):  # a draw may hide a dimension, never add one
+            rows = layer.randomise(draw)(basis)[:, 0]
+            found = max(found, rank(rows[1:] - rows[0]))
         expect(
             found >= least,
             f"{dim} features leave only {found} dimensions: give every head its own values and "
@@ -220,92 +242,3 @@ def weights_are_four_square_matrices(student: Any, draw: Draw) -> None:
             f"{dim}² = {4 * dim * dim}: "
             + (fewer if count < 4 * dim * dim else "there is one that does not belong."),
         )
-
-
-@suite.check(MODULE, points=2)
-def every_weight_learns(student: Any, draw: Draw) -> None:
-    """A gradient reaches every weight: nothing is declared and left unused, nothing detached."""
-    layer = Layer(student, DIM, HEADS).randomise(draw, bias=0.3)
-    cotangents = (draw.normal(3, 5, DIM),)
-    found = live.parameter_gradients(layer.module, (draw.normal(3, 5, DIM),), {}, cotangents)
-    for name, gradient in found.items():
-        expect(
-            gradient is not None,
-            f"No gradient reaches {name}: it is never used, or its result is detached.",
-        )
-        dead = float((gradient == 0).double().mean())
-        expect(
-            name in layer.biases or dead < 0.01,
-            f"{dead:.0%} of {name} gets no gradient: that part of the projection is never used.",
-        )
-
-
-@suite.check(MODULE)
-def gradient_of_the_input_is_whole(student: Any, draw: Draw) -> None:
-    """The gradient with respect to x agrees with finite differences."""
-    layer = Layer(student, DIM, HEADS).randomise(draw, bias=0.3)
-    x, cotangent, step = draw.normal(2, 4, DIM), draw.normal(2, 4, DIM), 1e-2
-    gradient = live.gradients(layer.module, (x,), cotangents=(cotangent,))[0]
-    expect(gradient is not None, "No gradient reaches x: do not detach, and no torch.no_grad().")
-    for _ in range(4):
-        u = draw.normal(2, 4, DIM)
-        rise = ((layer(x + step * u) - layer(x - step * u)) * cotangent).sum() / (2 * step)
-        slope = (gradient * u).sum()  # of the size of the gradient's norm
-        expect(
-            abs(float(rise - slope)) < 0.02 * float(gradient.norm()) + 0.02,
-            f"Along one direction the output rises by {float(rise):.4g}, but the gradient says "
-            f"{float(slope):.4g}: part of the computation is detached.",
-        )
-
-
-@suite.check(MODULE)
-def works_in_float64(student: Any, draw: Draw) -> None:
-    """A module in float64 computes in float64."""
-    layer = Layer(student, DIM, HEADS).randomise(draw, bias=0.3)
-    x = draw.normal(2, 4, DIM)
-    single = layer(x)
-    live.convert(layer.module, torch.float64)
-    double = layer(x.double())
-    expect(
-        double.dtype == torch.float64,
-        f"float64 went in and {double.dtype} came out: do not convert, do not name a dtype.",
-    )
-    expect(
-        close(double, single.double(), 1e-3), "In float64 the output is another than in float32."
-    )
-    nudge = draw.normal(2, 4, DIM, dtype=torch.float64) * 1e-12
-    moved = float((layer(x.double() + nudge) - double).abs().max()) / 1e-12
-    expect(
-        1e-2 < moved < 1e3,
-        "In float64 the result is only as exact as float32: a step converts in between.",
-    )
-
-
-@suite.check(MODULE)
-def calls_leave_no_trace(student: Any, draw: Draw) -> None:
-    """x stays as it was, and earlier calls of other lengths do not change later ones."""
-    layer = Layer(student, DIM, HEADS).randomise(draw, bias=0.3)
-    short, long = draw.normal(2, 3, DIM), draw.normal(3, 7, DIM)
-    first = layer(short)
-    layer(long, torch.ones(7, 7, dtype=torch.bool).tril())
-    again = layer(short)
-    expect(close(first, again, 1e-6), "The same x gives another output after a call in between.")
-    mask = torch.ones(3, 3, dtype=torch.bool).tril()
-    _, (x_after, mask_after), _ = live.call_and_keep(
-        layer.module, (short.clone(), mask.clone()), {}
-    )
-    expect(torch.equal(x_after, short), "forward changes its input x: work on new tensors.")
-    expect(torch.equal(mask_after, mask), "forward changes the mask that it was given.")
-
-
-@suite.check(MODULE, hint="Do not change tensors in place that the backward pass still needs.")
-def a_training_step_runs(student: Any, draw: Draw) -> None:
-    """In training, with dropout, with and without a mask, gradients come back and are finite."""
-    layer = Layer(student, DIM, HEADS, dropout=0.3, train=True).randomise(draw, bias=0.3)
-    x = draw.normal(2, 5, DIM)
-    for args in [(x,), (x, ragged([3, 5]))]:
-        for name, gradient in live.parameter_gradients(layer.module, args).items():
-            expect(
-                gradient is not None and gradient.isfinite().all(),
-                f"In training, with dropout, {name} gets no finite gradient.",
-            )
