@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-from traitlets.config import get_config
-
 # The course's packages stand beside this file, or in a folder above a copy of it.
 for _folder in Path(__file__).resolve().parents:
     if (_folder / "autograder").is_dir():
@@ -13,7 +11,7 @@ for _folder in Path(__file__).resolve().parents:
 
 from autograder.configure import configure  # noqa: E402
 
-c = get_config()
+c = get_config()  # noqa: F821
 
 c.CourseDirectory.course_id = "transformers-by-hand"
 c.CourseDirectory.source_directory = "assignments"

@@ -16,7 +16,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 
 from autograder.course_folder import CourseFolder
 from autograder.gradebook import NO_ANSWER
-from autograder.pool import Pool
+from autograder.pool import Pool, preload_of
 from autograder.task import Spec
 
 
@@ -27,7 +27,7 @@ class GradingFailed(RuntimeError):
 class Judging:
     """The warm processes for one assignment; started at the first submission, one at a time."""
 
-    def __init__(self, spec: Spec, preload: list[str] | None) -> None:
+    def __init__(self, spec: Spec, preload: list[str]) -> None:
         self.spec = spec
         self.preload = preload
         self.pool: Pool | None = None
@@ -74,7 +74,10 @@ def judging(converter: Any) -> Judging:
                 for notebook in gradebook.find_assignment(coursedir.assignment_id).notebooks
             }
         spec = Spec.of(course, coursedir.assignment_id, texts)
-        _judging[key] = Judging(spec, course.settings.preload)
+        names = course.settings.preload
+        if names is None:
+            names = preload_of(course.notebooks(coursedir.assignment_id), course.root)
+        _judging[key] = Judging(spec, names)
     return _judging[key]
 
 

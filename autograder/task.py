@@ -93,7 +93,7 @@ class Grader:
         self.spec = spec
         self.zygote = zygote
         self.authorities = {
-            name: Authority(nbformat.from_dict(json.loads(text)), spec.texts.get(name))
+            name: Authority(nbformat.reads(text, as_version=4), spec.texts.get(name))
             for name, text in spec.notebooks.items()
         }
 
