@@ -29,7 +29,7 @@ class MemoryLimit(WorkerLost):
 
 
 class UnfitCell(TypeError):
-    """A test cell asks for something that judge and worker cannot serve: the instructor's matter."""
+    """A test cell asks for what judge and worker cannot serve: the instructor's matter."""
 
 
 class StudentError(Exception):

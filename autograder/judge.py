@@ -16,7 +16,7 @@ import nbformat.v4
 from nbformat import NotebookNode
 
 from autograder.errors import UnfitCell, WorkerLost
-from autograder.session import Session
+from autograder.session import HUNG, Session
 from course.checks.base import CheckFailed, Result, collect, seeded
 
 MAX_PRINTED = 100_000
@@ -39,9 +39,11 @@ class Names(dict[str, Any]):
     def __init__(self, session: Session) -> None:
         super().__init__(__builtins__=builtins, __name__="__judge__")
         self.session = session
+        self.asked_for: set[str] = set()  # what the source's solution cells define
 
     def __missing__(self, name: str) -> Any:
-        if name.startswith("_") or hasattr(builtins, name):
+        own = name not in self.asked_for and hasattr(builtins, name)
+        if name.startswith("_") or own:
             raise KeyError(name)
         return self.session.get(name)
 
@@ -64,15 +66,20 @@ class Judge:
         """Take over what a cell of the source notebook defines without the student's help.
 
         Imports always; functions always, because they look their names up when they are called;
-        classes and assignments when every name that they read is known here.
+        classes and assignments when every name that they read is known here. ``imports_only`` is
+        for solution cells: what else they define is the student's to write, be it named ``sum``.
         """
         for statement in _statements(source):
+            if imports_only and not isinstance(statement, (ast.Import, ast.ImportFrom)):
+                self.names.asked_for |= stored_names(statement)
             if not self._own(statement, imports_only):
                 continue
             code = compile(ast.Module([statement], []), "<source notebook>", "exec")
             with contextlib.suppress(Exception):
                 exec(code, self.names)
                 self.bound |= stored_names(statement)
+                for name in stored_names(statement):
+                    self.session.shared[name] = self.names[name]
 
     def _own(self, statement: ast.stmt, imports_only: bool) -> bool:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -95,6 +102,8 @@ class Judge:
     def judge(self, source: str, max_points: float) -> Verdict:
         """Run a test cell: an exception costs all points, a number at its end gives that many."""
         self._make_way()
+        # One more try in each cell for a name that ran too long in the cell before.
+        self.session.hung = {n: min(c, HUNG - 1) for n, c in self.session.hung.items()}
         printed = io.StringIO()
         message, value = None, None
         self.session.deadline = time.monotonic() + self.cell_seconds

@@ -50,7 +50,7 @@ def preload(names: list[str]) -> None:
             importlib.import_module(name)
     from autograder import worker
 
-    worker.make_shell()
+    worker.warm_up(worker.make_shell())
     gc.collect()
     gc.freeze()  # a collection in a child then leaves the parent's pages shared
 
@@ -85,7 +85,7 @@ def _become_judge(orders: socket.socket, connection: socket.socket, length: int)
 
 
 def _become_nursery(orders: socket.socket) -> None:
-    """Enter namespaces; the child, process 1 of its own, is the nursery, and this one its cradle."""
+    """Enter namespaces; the child, process 1 of its own, is the nursery, this one its cradle."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     nest = namespaces.enter()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -9,7 +9,11 @@ judge's side mistakes a proxy for an array.
 
 from __future__ import annotations
 
+import builtins
+import math
+import operator
 import sys
+import types
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +28,10 @@ if TYPE_CHECKING:
 
 MAX_ITEMS = 100_000
 # Modules whose functions and classes a test may hand to the student's code, by name.
+SHARED_MODULES = (builtins, math, operator, torch, np)
 SHARED_ROOTS = ("builtins", "math", "operator", "numpy", "torch", "collections", "functools")
 HEAP_TYPE = 1 << 9
 PLAIN_SIZE = 32  # bytes of an instance that holds nothing but its dict
-
-
-class Reference:
-    """A library's function or class, sent by module and name."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module = module
-        self.name = name
 
 
 class Proxy:
@@ -47,19 +44,19 @@ class Proxy:
         kind: str,
         classes: tuple[str, ...],
         origin: tuple[str, ...],
-        sealed: bool = False,
+        root: str | None,
     ) -> None:
-        values = (session, number, session.generation, kind, classes, origin, sealed)
-        names = ("_session", "_number", "_generation", "_kind", "_classes", "_origin", "_sealed")
-        for name, value in zip(names, values, strict=True):
-            object.__setattr__(self, name, value)
+        own = {"_session": session, "_number": number, "_generation": session.generation}
+        own |= {"_kind": kind, "_classes": classes, "_origin": origin, "_root": root}
+        object.__setattr__(self, "__dict__", own | {"_sealed": False})
 
     _session: Session
     _number: int
     _generation: int
     _kind: str
     _classes: tuple[str, ...]
-    _origin: tuple[str, ...]
+    _origin: tuple[str, ...]  # the name and attributes that lead to it again, if any
+    _root: str | None  # the student's name that it was made by
     _sealed: bool
 
     def _handle_number(self) -> int:
@@ -107,9 +104,16 @@ class Proxy:
             raise UnfitCell(f"{path!r}: only helpers of the course package run beside students")
         return near._session.ask("beside", path, list(args), dict(kwargs))
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         return claimed_class(self._classes) if self._kind == "instance" else type(self)
+
+    @property
+    def __bases__(self) -> tuple[type, ...]:
+        if self._kind != "class":
+            raise AttributeError("__bases__: only classes have bases")
+        known = claimed_class(self._classes)
+        return (object,) if known is Proxy else (known,)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -242,14 +246,18 @@ def _sealed(value: Any, seal: bool) -> Any:
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Proxy, f"__{_name}__", _comparison(_name))
-for _name in ["add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift"]:
+BINARY = """add sub mul matmul truediv floordiv mod pow and_ or_ xor lshift
+rshift""".split()  # noqa: SIM905
+for _name in BINARY:
     setattr(Proxy, f"__{_name.strip('_')}__", _arithmetic(_name))
     setattr(Proxy, f"__r{_name.strip('_')}__", _arithmetic(_name, turned=True))
 for _name in ("neg", "pos", "abs", "invert"):
     setattr(Proxy, f"__{_name}__", _unary(_name))
 
 
-def adopt(session: Session, origin: tuple[str, ...]) -> Callable[[str, list[Any]], Any]:
+def adopt(
+    session: Session, origin: tuple[str, ...], root: str | None
+) -> Callable[[str, list[Any]], Any]:
     """How the decoder of one answer turns handles into proxies of ``session``."""
 
     def resolve(tag: str, parts: list[Any]) -> Any:
@@ -262,12 +270,15 @@ def adopt(session: Session, origin: tuple[str, ...]) -> Callable[[str, list[Any]
             raise WireError("a malformed handle")
         if kind == "exception":
             return exception_class(tuple(classes))
-        return Proxy(session, number, kind, tuple(classes), origin)
+        return Proxy(session, number, kind, tuple(classes), origin, root)
 
     return resolve
 
 
 KINDS = ("class", "function", "exception", "iterator", "instance")
+
+
+_claims: dict[tuple[str, ...], type] = {}
 
 
 def claimed_class(names: tuple[str, ...]) -> type:
@@ -276,12 +287,15 @@ def claimed_class(names: tuple[str, ...]) -> type:
     Only classes written in Python without an inner layout of their own: C code that believes a
     proxy to be a tensor would read foreign memory.
     """
+    if names in _claims:
+        return _claims[names]
     for name in names:
         module, _, own = name.partition(":")
         found: Any = sys.modules.get(module) if module not in ("__main__", "builtins") else None
         for part in own.split("."):
             found = getattr(found, part, None) if found is not None else None
         if isinstance(found, type) and _harmless(found):
+            _claims[names] = found
             return found
     return Proxy
 
@@ -295,6 +309,38 @@ def _harmless(cls: type) -> bool:
     )
 
 
-def arguments(value: Any, session: Session) -> Any:
-    """``value`` ready to be sent: what a test may not hand over is named in an UnfitCell."""
-    return value
+def reference(value: Any, shared: dict[str, Any]) -> list[Any]:
+    """How something that is no data is sent to the worker: a proxy, a library's name, a helper's.
+
+    ``shared`` holds what locked cells of the source notebook define on both sides. Raises UnfitCell
+    for what exists in the judge alone.
+    """
+    if type(value) is Proxy:
+        return ["p", value._handle_number()]
+    if isinstance(value, types.ModuleType) and value.__name__.partition(".")[0] in SHARED_ROOTS:
+        return ["m", value.__name__, ""]
+    name = str(getattr(value, "__name__", ""))
+    own = str(getattr(value, "__module__", ""))
+    for module in (*(m.__name__ for m in SHARED_MODULES), own):
+        shareable = module.partition(".")[0] in SHARED_ROOTS and module in sys.modules
+        if shareable and name and getattr(sys.modules[module], name, None) is value:
+            return ["m", module, name]
+    if name and shared.get(name) is value:
+        return ["n", name]
+    what = f"the function {name}" if callable(value) and name else f"a {type(value).__name__}"
+    raise UnfitCell(
+        f"this cell hands {what} of its own to a student's code, which runs in another process: "
+        "hand over data, a library's function, or define it in a locked cell"
+    )
+
+
+def root_of(values: Any) -> str | None:
+    """The student's name that the first proxy among some values came from."""
+    for value in values:
+        if type(value) is Proxy:
+            return value._root
+        if isinstance(value, (list, tuple)):
+            found = root_of(value)
+            if found is not None:
+                return found
+    return None

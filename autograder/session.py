@@ -14,11 +14,12 @@ from nbformat import NotebookNode, from_dict
 
 from autograder import wire
 from autograder.errors import MemoryLimit, ProcessEnded, TimeLimit, rebuild
-from autograder.proxies import Proxy, adopt, arguments
+from autograder.proxies import adopt, reference, root_of
 from autograder.sandbox import Limits
 from autograder.zygote import SandboxError, Spawned, Zygote
 
 BIRTH_SECONDS = 120.0  # the zygote may still be importing
+HUNG = 3  # after so many timeouts a name is not asked again
 GRACE = 0.5  # between Ctrl-C and the end
 SIGNALS = {
     4: "illegal instruction",
@@ -81,6 +82,8 @@ class Session:
         self.generation = 0  # counts workers: a proxy of an earlier one is stale
         self.deadline: float | None = None  # set by a judge around a cell
         self.ask_seconds = 10.0
+        self.shared: dict[str, Any] = {}  # helpers that judge and worker both have
+        self.hung: dict[str, int] = {}  # how often each of the student's names ran too long
         self.sandbox: list[str] = []
         self._wire: Wire | None = None
         self._born = False
@@ -126,7 +129,13 @@ class Session:
             )
 
     def _replay(self) -> None:
-        """Run the earlier cells again, in a new worker."""
+        """Run the earlier cells again, in a new worker; a judged cell's time stands still."""
+        start = time.monotonic()
+        self._run_again()
+        if self.deadline is not None:
+            self.deadline += time.monotonic() - start
+
+    def _run_again(self) -> None:
         for cell in self.cells:
             source = definitions(cell.source) if cell.fatal else cell.source
             if not source:
@@ -139,7 +148,7 @@ class Session:
                 if self._wire is None:
                     self._spawn()
                     self._greet(self._wire)  # type: ignore[arg-type]
-                    return self._replay()
+                    return self._run_again()
         return None
 
     def _drop(self) -> None:
@@ -160,7 +169,7 @@ class Session:
     # Questions.
 
     def execute(self, source: str, *, seconds: float | None = None) -> Execution:
-        """Run a student's cell; it is remembered for replay. Never raises for what the cell does."""
+        """Run a student's cell, and remember it for replay; what the cell does never raises."""
         self._alive()
         start = time.monotonic()
         allowed = 60.0 if seconds is None else seconds
@@ -168,14 +177,13 @@ class Session:
         try:
             outputs, error, used = self._question("execute", [source], allowed)
             result = Execution(_outputs(outputs), None if error is None else str(error), used)
-        except TimeLimit as lost:
-            result = self._lost(lost, time.monotonic() - start)
-        except (ProcessEnded, MemoryLimit) as lost:
+        except (TimeLimit, ProcessEnded, MemoryLimit) as lost:
+            cell.fatal = True
             result = self._lost(lost, time.monotonic() - start)
         except (wire.WireError, TypeError, ValueError) as error:
             result = Execution([], f"the cell's outputs could not be read: {error}", 0.0)
         cell.seconds = min(float(result.seconds), 60.0)
-        cell.fatal = self._wire is None
+        cell.fatal = cell.fatal or self._wire is None
         self.cells.append(cell)
         return result
 
@@ -195,28 +203,39 @@ class Session:
     def ask(self, operation: str, *values: Any, origin: tuple[str, ...] = ()) -> Any:
         """Ask the worker; raises what the student's code raised, or a WorkerLost."""
         self._alive()
-        now = time.monotonic()
+        root = origin[0] if origin else root_of(values)
+        if root is not None and self.hung.get(root, 0) >= HUNG:
+            raise TimeLimit(f"{root} ran too long {HUNG} times and is not tried again")
         seconds = self.ask_seconds
         if self.deadline is not None:
-            seconds = min(seconds, self.deadline - now)
+            seconds = min(seconds, self.deadline - time.monotonic())
             if seconds <= 0:
                 raise TimeLimit("the checks of this cell used up their time")
-        return self._question(operation, list(values), seconds, origin)
+        try:
+            return self._question(operation, list(values), seconds, origin, root)
+        except TimeLimit:
+            if root is not None:
+                self.hung[root] = self.hung.get(root, 0) + 1
+            raise
 
     def _question(
-        self, operation: str, values: list[Any], seconds: float, origin: tuple[str, ...] = ()
+        self,
+        operation: str,
+        values: list[Any],
+        seconds: float,
+        origin: tuple[str, ...] = (),
+        root: str | None = None,
     ) -> Any:
         """One question and its answer."""
         current = self._wire
         assert current is not None
-        values = [arguments(value, self) for value in values]
         current.number += 1
         drops, current.drops = current.drops, []
-        parts = wire.pack([current.number, drops, operation, *values], _send_reference)
+        parts = wire.pack([current.number, drops, operation, *values], self._reference)
         end = time.monotonic() + seconds
         try:
             _send(current.spawned, parts, end)
-            return self._answer(current, end, adopt(self, origin))
+            return self._answer(current, end, adopt(self, origin, root))
         except TimeoutError:
             self._interrupt(current)
             raise TimeLimit(f"your code ran longer than {seconds:.0f} s") from None
@@ -235,7 +254,12 @@ class Session:
         if reply[1] != "error" or len(reply) != 5 or not isinstance(reply[2], list):
             raise wire.WireError("neither an answer nor an error")
         names, args, text = reply[2:]
-        raise rebuild([str(name) for name in names], args, str(text))
+        error = rebuild([str(name) for name in names], args, str(text))
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(text):
+            raise MemoryLimit(
+                f"your code used more memory than {self.limits.memory / (1 << 30):g} GB"
+            )
+        raise error
 
     def _interrupt(self, current: Wire) -> None:
         """Ctrl-C; if that is not heard, the end."""
@@ -251,7 +275,9 @@ class Session:
         if status is not None and status < 0:
             why = SIGNALS.get(-status, f"signal {-status}")
             return ProcessEnded(f"your code ended the process ({why})")
-        return ProcessEnded("your code ended the process" + (f" ({status})" if status else ""))
+        return ProcessEnded(
+            "your code ended the process" + (f" (exit code {status})" if status else "")
+        )
 
     def _receive(self, current: Wire, end: float, resolve: Callable[..., Any] | None = None) -> Any:
         prefix, rest = _read(current.spawned, wire.PREFIX.size, end)
@@ -262,22 +288,18 @@ class Session:
         view = memoryview(data)
         return wire.unpack(view[:header], view[header:], resolve)
 
+    def _reference(self, value: Any) -> list[Any]:
+        return reference(value, self.shared)
+
     def forget(self, generation: int, handle: int) -> None:
         """A proxy is gone: the worker may let go of its object with the next question."""
         if self._wire is not None and generation == self.generation:
             self._wire.drops.append(handle)
 
 
-def _send_reference(value: Any) -> Any:
-    """Trees for what the judge sends and the worker finds on its side."""
-    if isinstance(value, Proxy):
-        return ["p", value._handle_number()]
-    raise wire.Unsendable(f"a {type(value).__name__} cannot be sent")
-
-
 def _wait(spawned: Spawned, end: float, write: bool = False) -> None:
     left = end - time.monotonic()
-    here = [spawned.socket]
+    here = [spawned.link]
     ready = select.select([] if write else here, here if write else [], [], max(0.0, left))
     if not any(ready):
         raise TimeoutError
@@ -286,10 +308,10 @@ def _wait(spawned: Spawned, end: float, write: bool = False) -> None:
 def _send(spawned: Spawned, parts: list[Any], end: float) -> None:
     """Send a message without waiting longer than until ``end`` for a worker that does not read."""
     data = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
-    spawned.socket.setblocking(False)
+    spawned.link.setblocking(False)
     while data:
         try:
-            data = data[spawned.socket.send(data) :]
+            data = data[spawned.link.send(data) :]
         except BlockingIOError:
             _wait(spawned, end, write=True)
 
@@ -299,7 +321,7 @@ def _read(spawned: Spawned, count: int, end: float, start: bytes = b"") -> tuple
     data = bytearray(start)
     while len(data) < count:
         _wait(spawned, end)
-        part = spawned.socket.recv(max(1 << 16, min(count - len(data), 1 << 20)))
+        part = spawned.link.recv(max(1 << 16, min(count - len(data), 1 << 20)))
         if not part:
             raise EOFError
         data += part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
@@ -101,7 +102,7 @@ class _Bytes(io.RawIOBase):
 class Publisher(DisplayPublisher):
     """Keeps what ``display`` shows."""
 
-    def publish(self, data: Any, metadata: Any = None, **others: Any) -> None:
+    def publish(self, data: Any, metadata: Any = None, *_: Any, **others: Any) -> None:
         capture.show({"output_type": "display_data", "data": data, "metadata": metadata or {}})
 
     def clear_output(self, wait: bool = False) -> None:
@@ -112,7 +113,7 @@ class Hook(DisplayHook):
     """Keeps the value of a cell's last expression."""
 
     def write_output_prompt(self) -> None:
-        self._count = self.shell.execution_count
+        self._count = 0 if self.shell is None else self.shell.execution_count
 
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
         result = {"output_type": "execute_result", "execution_count": self._count}
@@ -128,7 +129,7 @@ class Shell(InteractiveShell):
     def init_history(self) -> None:
         from IPython.core.history import HistoryManager
 
-        HistoryManager.enabled = False
+        HistoryManager.enabled = False  # type: ignore[assignment]
         super().init_history()
 
     def system(self, cmd: str) -> None:
@@ -178,3 +179,21 @@ def make_shell() -> Shell:
     except ImportError:
         pass
     return shell
+
+
+def warm_up(shell: Shell) -> None:
+    """Use each part once, so that no worker pays for a first time."""
+    capture.begin(10_000, 1 << 20)
+    shell.run_cell("def _warm():\n    raise ValueError('warm')\n_warm()", store_history=True)
+    shell.run_cell("{'warm': [1, 2]}", store_history=True)
+    with contextlib.suppress(ImportError):
+        import matplotlib.pyplot
+
+        figure, axes = matplotlib.pyplot.subplots()
+        axes.plot([0, 1], label="warm")
+        axes.legend()
+        figure.savefig(io.BytesIO(), format="png")
+        matplotlib.pyplot.close(figure)
+    shell.reset()
+    shell.execution_count = 1
+    capture.begin(0, 0)

@@ -16,7 +16,6 @@ import math
 import pathlib
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,12 +29,10 @@ MAX_HEADER = 24 << 20
 MAX_BUFFERS = 256 << 20
 MAX_DIMENSIONS = 32
 
-TORCH_DTYPES = {
-    str(value).removeprefix("torch."): value
-    for name in ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex32", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2"]
-    if isinstance(value := getattr(torch, name, None), torch.dtype)
-}
-DATES = {
+TORCH_NAMES = """bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32
+float64 complex32 complex64 complex128 float8_e4m3fn float8_e5m2""".split()  # noqa: SIM905
+TORCH_DTYPES = {name: getattr(torch, name) for name in TORCH_NAMES if hasattr(torch, name)}
+DATES: dict[str, Any] = {
     "date": datetime.date,
     "time": datetime.time,
     "datetime": datetime.datetime,
@@ -48,15 +45,6 @@ class WireError(ValueError):
 
 class Unsendable(TypeError):
     """A value that is no data, on a side that cannot keep it as a handle."""
-
-
-@dataclass(frozen=True)
-class Handle:
-    """An object that stays in the worker: its number, its kind and the names of its classes."""
-
-    number: int
-    kind: str  # "class", "function", "exception", "iterator" or "instance"
-    classes: tuple[str, ...]  # "module:qualified name" of each class of its type's mro
 
 
 class Fields(dict):
@@ -107,6 +95,8 @@ class Encoder:
         return self._compound(value, depth + 1)
 
     def _compound(self, value: Any, depth: int) -> Any:
+        if hasattr(type(value), "__beside__"):
+            return self._foreign(value)  # a proxy, whatever class it claims
         if isinstance(value, torch.Tensor):
             return self._tensor(value)
         if isinstance(value, np.ndarray):
@@ -361,7 +351,7 @@ def _read_named(decoder: Decoder, name: str, fields: Any, items: Any, *, depth: 
     words = [name, *fields] if isinstance(fields, list) and len(fields) < 256 else [None]
     if any(type(word) is not str or len(word) > 100 or word.startswith("_") for word in words):
         return tuple(values)
-    return namedtuple(name, fields)(*values)  # type: ignore[misc]
+    return namedtuple(name, fields)(*values)
 
 
 def _integer(text: Any) -> int:

@@ -25,14 +25,13 @@ from autograder import sandbox, wire
 from autograder.readable import Readable
 from autograder.sandbox import Limits, lock
 from autograder.sandbox.namespaces import Nest
-from autograder.shell import Stream, capture, make_shell
+from autograder.shell import Stream, capture, make_shell, warm_up
 
-__all__ = ["Worker", "main", "make_shell"]
+__all__ = ["Worker", "main", "make_shell", "warm_up"]
 
-OPERATORS = {
-    name: getattr(operator, name)
-    for name in ["add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift", "neg", "pos", "abs", "invert", "eq", "ne", "lt", "le", "gt", "ge", "contains"]
-}
+OPERATOR_NAMES = """add sub mul matmul truediv floordiv mod pow and_ or_ xor lshift rshift
+neg pos abs invert eq ne lt le gt ge""".split()  # noqa: SIM905
+OPERATORS = {name: getattr(operator, name) for name in OPERATOR_NAMES}
 PLAIN: dict[str, Any] = {
     "bool": bool,
     "int": int,
@@ -142,11 +141,14 @@ class Worker:
 
     def serve(self) -> None:
         """Answer until the judge hangs up."""
+        number = 0
         while True:
             try:
                 number, drops, operation, *arguments = self._receive()
             except EOFError:
                 return
+            except wire.WireError as error:  # a name or a module that is not known here
+                number, drops, operation, arguments = number + 1, [], "refuse", [str(error)]
             for handle in drops:
                 self._forget(handle)
             self._answer(number, operation, arguments)
@@ -181,6 +183,10 @@ class Worker:
         self.link.sendall(parts[0] if len(parts) == 1 else b"".join(parts))
 
     # What the judge may ask.
+
+    def do_refuse(self, text: str) -> Any:
+        """Say that a question could not be understood."""
+        raise LookupError(text)
 
     def do_execute(self, source: str) -> Any:
         """Run a cell; what it showed, its error in words, and the seconds it took."""
@@ -245,7 +251,7 @@ class Worker:
             return self.shell.user_ns[parts[0]]
         if tag == "m":
             found: Any = importlib.import_module(parts[0])
-            for part in parts[1].split("."):
+            for part in filter(None, parts[1].split(".")):
                 found = getattr(found, part)
             return found
         raise wire.WireError(f"unknown tag {tag!r}")

@@ -68,11 +68,11 @@ class SandboxError(RuntimeError):
 class Spawned:
     """The judge's ends of a newborn worker.
 
-    ``socket`` carries questions and answers. ``lifeline`` is held by the nursery at its other end:
+    ``link`` carries questions and answers. ``lifeline`` is held by the nursery at its other end:
     closing it kills the worker at once, and so does the judge's own death.
     """
 
-    socket: socket.socket
+    link: socket.socket
     lifeline: socket.socket
 
     def interrupt(self) -> None:
@@ -90,7 +90,7 @@ class Spawned:
 
     def close(self) -> None:
         """Let go; whatever the worker started dies. Does not wait."""
-        self.socket.close()
+        self.link.close()
         self.lifeline.close()
 
 

@@ -16,7 +16,7 @@ MIB = 1 << 20
 class Limits:
     """A worker's allowance. Sizes are bytes; ``memory`` is what it may use beyond its libraries."""
 
-    memory: int = 4096 * MIB
+    memory: int = 2048 * MIB
     cpu_seconds: int = 1800
     file: int = 64 * MIB
     disk: int = 256 * MIB

@@ -112,6 +112,6 @@ def drop_capabilities() -> None:
 
 
 def world_readable(paths: list[str]) -> bool:
-    """Whether another user may read all these files and folders (their parents are not looked at)."""
+    """Whether another user may read all these files and folders; parents are not looked at."""
     found = [Path(path).stat().st_mode for path in paths if Path(path).exists()]
     return all(mode & need == need for mode in found for need in [5 if S_ISDIR(mode) else 4])

@@ -19,17 +19,22 @@ from autograder.sandbox import kernel
 
 # Any folder will do as long as nothing that is to be bound lies in it.
 ROOM = "/sys"
-SYSTEM = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/usr/share/fonts", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts"]
+SYSTEM = [
+    *("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64"),
+    *("/usr/share/zoneinfo", "/usr/share/fonts"),
+    *("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts"),
+]
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 
 def libraries() -> list[str]:
     """Folders and files that Python and its packages are read from, none inside another."""
-    homes = [sys.base_prefix, sys.prefix, *site.getsitepackages(), site.getusersitepackages()]
+    prefixes = (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)
+    homes = [f"{prefix}/{name}" for prefix in prefixes for name in ("lib", "lib64")]
     packages = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
-    found = {str(Path(path)) for path in [*homes, *packages, *SYSTEM] if Path(path).exists()}
-    found -= {"/", "/usr"} if sys.base_prefix != "/usr" else {"/"}
+    wanted = [*homes, *site.getsitepackages(), *packages, *SYSTEM]
+    found = {str(Path(path)) for path in wanted if Path(path).exists()}
     return sorted(p for p in found if not any(p.startswith(q + "/") for q in found))
 
 
