@@ -118,17 +118,19 @@ def blocks_follow_each_other(student: Any, draw: Draw) -> None:
     ids = draw.integers(0, WORDS, 2, 6)
     logits = as_tensor(model(ids), "The logits", (2, 6, WORDS))
     start = ends.embedding[ids] + positions(6, DIM).float()
+    # Whatever the activation: EncoderBlock's own checks look at that.
+    forms = [ends.logits(through(3, start, u, f)) for f in ACTIVATIONS.values()]
+    wrong = min(largest_difference(logits, form) for form in forms)
+    if wrong < 0.1:
+        return
     for count in (0, 1, 2, 4, 6):
         expect(
             not close(logits, ends.logits(through(count, start, u, ACTIVATIONS["GELU"])), 2e-2),
             f"With num_layers=3 the tokens go through {count} blocks: x = block(x, mask), once for "
             "each of the three.",
         )
-    # Whatever the activation: EncoderBlock's own checks look at that.
-    forms = [ends.logits(through(3, start, u, f)) for f in ACTIVATIONS.values()]
-    wrong = min(largest_difference(logits, form) for form in forms)
     expect(
-        wrong < 0.1,
+        False,
         f"After three blocks of known weights the logits are off by {wrong:.2f}: feed each block "
         "with the output of the one before, then the head, with nothing between.",
     )

@@ -215,13 +215,13 @@ def heads_are_as_many_as_asked(student: Any, draw: Draw) -> None:
         expect(False, "3 heads of 8 features raise no error: hand num_heads on to the attention.")
     block = build(student, draw, DIM, 4, WIDE)
     arrange(block, draw, attention=8.0)
-    x = draw.normal(1, 6, DIM)
+    x = draw.normal(1, 12, DIM)
     ranks = []
     # Sharp attention: a head copies one token through a map of rank head_dim = 2, and most tokens
     # that are looked at at all are looked at by one head. One or two heads give ranks of 4 and 6.
-    for query in range(3):
+    for query in range(4):
         found = jacobian(block, x, query)
-        others = [found[:, key] for key in range(6) if key != query]
+        others = [found[:, key] for key in range(12) if key != query]
         top = max(float(torch.linalg.matrix_norm(found, 2, dim=(0, 2)).max()), 1e-30)
         ranks += [int((torch.linalg.svdvals(m) > 1e-6 * top).sum()) for m in others]
     seen = [rank for rank in ranks if rank]

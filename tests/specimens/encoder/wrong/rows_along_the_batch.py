@@ -1,4 +1,4 @@
-# caught by: adds_one_row_a_position
+# caught by: rows_go_along_the_length
 import math
 
 import torch
