@@ -75,8 +75,8 @@ def cold_sharpens(student: Any, draw: Draw) -> None:
         expect(
             not toys.far(counts["king"], total, p),
             f"At temperature {temperature} the best word comes in "
-            f"{toys.percent(counts['king'], total)} of the draws, not {100 * p:.0f} %: divide the "
-            "logits, not the probabilities, by the temperature.",
+            f"{toys.percent(counts['king'], total)} of the draws, not {100 * p:.0f} %: draw "
+            "from softmax(logits / temperature).",
         )
 
 
@@ -102,6 +102,14 @@ def one_look_for_all_masks(student: Any, draw: Draw) -> None:
         "The words are not those that the model gives for the text as it is: draw every mask from "
         "one forward pass, do not fill one before the next.",
     )
+
+
+@suite.check(SAMPLE)
+def pieces_become_words(student: Any, draw: Draw) -> None:
+    """Words of several pieces come back as words: cats, not cat ##s."""
+    model = model_of(student, sure_table("cat", "##s", "sat", "dog"), 1)
+    text = student(model, tokenizer_of(student), "cats [MASK] dogs")
+    toys.expect_text(text, ["cats", "sat", "dogs"])
 
 
 @suite.check(SAMPLE, points=2)
