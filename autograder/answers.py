@@ -17,13 +17,17 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from autograder.sync import is_code_answer
 from course.syllabus import Exercise, exercise, exercises
+
+if TYPE_CHECKING:
+    from autograder.zygote import Zygote
+    from course.checks import Result
 
 
 class AnswerError(ValueError):
@@ -110,16 +114,16 @@ def import_error(graded: NotebookNode, path: Path, source: NotebookNode) -> str 
     return None
 
 
-def try_file(path: Path, chosen: Exercise, zygote: Any, seed: int) -> Tried:
-    """Grade one file. Never raises on a bad file: the result's ``error`` says what is wrong."""
+def grade_answer(
+    path: Path, chosen: Exercise, zygote: Zygote, seed: int
+) -> tuple[list[Result], list[str]]:
+    """Grade one file; returns the results of its checks, and the notes on what could not be run.
+
+    Raises AnswerError when the file cannot be read, parsed or imported, or lacks a name.
+    """
     from autograder.grading import grade_notebook
 
-    tried = Tried(str(path), chosen.word)
-    try:
-        text = read_answer(path, chosen)
-    except AnswerError as error:
-        tried.error = str(error)
-        return tried
+    text = read_answer(path, chosen)
     source = nbformat.read(chosen.assignment, as_version=4)
     with tempfile.TemporaryDirectory(prefix="try-") as folder:
         graded = grade_notebook(
@@ -130,25 +134,36 @@ def try_file(path: Path, chosen: Exercise, zygote: Any, seed: int) -> Tried:
             seed=seed,
             earlier=chosen.earlier,
         )
-    tried.error = import_error(graded.notebook, path, source)
-    if tried.error is not None:
+    raised = import_error(graded.notebook, path, source)
+    if raised is not None:
+        raise AnswerError(raised)
+    results = [found for cell in graded.cells.values() for found in cell.results]
+    if not results:
+        raise AnswerError(f"{path}: no check could be run: {'; '.join(graded.notes)}")
+    return results, graded.notes
+
+
+def try_file(path: Path, chosen: Exercise, zygote: Zygote, seed: int) -> Tried:
+    """Grade one file. Never raises on a bad file: the result's ``error`` says what is wrong."""
+    tried = Tried(str(path), chosen.word)
+    try:
+        results, _ = grade_answer(path, chosen, zygote, seed)
+    except AnswerError as error:
+        tried.error = str(error)
         return tried
-    for cell in graded.cells.values():
-        for found in cell.results:
-            tried.checks.append(
-                {
-                    "name": found.name,
-                    "for": found.about,
-                    "hidden": found.hidden,
-                    "points": found.points,
-                    "max_points": found.max_points,
-                    "message": found.message,
-                }
-            )
-    tried.points = sum(check["points"] for check in tried.checks)
-    tried.max_points = sum(check["max_points"] for check in tried.checks)
-    if tried.error is None and not tried.checks:
-        tried.error = f"{path}: no check could be run: " + "; ".join(graded.notes)
+    for found in results:
+        tried.checks.append(
+            {
+                "name": found.name,
+                "for": found.about,
+                "hidden": found.hidden,
+                "points": found.points,
+                "max_points": found.max_points,
+                "message": found.message,
+            }
+        )
+    tried.points = sum(found.points for found in results)
+    tried.max_points = sum(found.max_points for found in results)
     return tried
 
 
