@@ -177,7 +177,9 @@ def offer(folder: Path, things: Mapping[str, str]) -> list[Path]:
 
 def to_text(notebook: NotebookNode) -> str:
     """A notebook as nbformat writes it, without its costly validation."""
-    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    cells = [{**cell, "source": cell.source.splitlines(True)} for cell in notebook.cells]
+    whole = {**notebook, "cells": cells}
+    return json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def files_beside(spec: Spec, folder: Path) -> dict[str, Path]:
