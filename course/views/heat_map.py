@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from course.views.base import View, module_text
 
-SHOWN_HEADS = 4  # in the static picture; more would make its text too small
+SHOWN_HEADS = 4  # in the static picture
+PAGE_WIDTH = 9.0  # inches for the maps side by side; a wider picture is shrunk, and its text too
 SHOWN_LABELS = 24  # an axis; longer texts have every second, third ... token labelled
 
 
@@ -115,21 +116,27 @@ class HeatMap(View):
         return f"HeatMap({heads} heads, {rows} queries x {columns} keys)"
 
     def figure(self) -> Figure:
-        """Up to four heads side by side, with token labels and one colour bar."""
+        """Up to four heads, as many in a line as a page takes, with token labels."""
         heads, rows, columns = self.data.weights.shape
         shown = min(heads, SHOWN_HEADS if max(rows, columns) <= SHOWN_LABELS else 1)
-        side = float(np.clip(0.42 * max(rows, columns), 2.2, 5.0))
-        figure = Figure(figsize=(side * shown + 1.5, side + 0.8), layout="constrained")
-        axes = figure.subplots(1, shown, squeeze=False)[0]
-        for head, axis in enumerate(axes):
+        room = 0.5 + 0.09 * max(map(len, self.data.tokens + self.data.key_tokens))  # for labels
+        side = float(np.clip(0.28 * max(rows, columns), 1.5, 5.5)) + room
+        across = min(shown, max(1, int(PAGE_WIDTH // side)))
+        down = -(-shown // across)
+        figure = Figure(figsize=(side * across + 1, side * down), layout="constrained")
+        grid = figure.subplots(down, across, squeeze=False)
+        for head, axis in enumerate(grid.flat):
+            if head >= shown:
+                axis.axis("off")
+                continue
             image = axis.imshow(self.data.weights[head], cmap="cividis", vmin=0, vmax=1)
             axis.set_xticks(*_ticks(self.data.key_tokens), rotation=90, fontsize=11)
-            axis.set_yticks(*(_ticks(self.data.tokens) if head == 0 else ([], [])), fontsize=11)
+            axis.set_yticks(*_ticks(self.data.tokens), fontsize=11)
             axis.set_xlabel("key", fontsize=11)
+            axis.set_ylabel("query", fontsize=11)
             if heads > 1:
                 axis.set_title(f"head {head}", fontsize=12)
-        axes[0].set_ylabel("query", fontsize=11)
-        figure.colorbar(image, ax=axes, label="weight", shrink=0.8)
+        figure.colorbar(image, ax=grid, label="weight", shrink=min(1.0, 2.5 / (side * down)))
         return figure
 
 
