@@ -110,7 +110,7 @@ def _weights(reader: Any, config: Any) -> dict[str, torch.Tensor]:
 
     heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
     weights = {}
-    for tensor in tqdm(reader.tensors, desc="converting", unit=" tensors"):
+    for tensor in tqdm(reader.tensors, desc="converting", unit=" tensors", mininterval=1.0):
         values = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy())
         parts = tensor.name.split(".")  # blk.3.attn_q.weight, or output_norm.weight
         if parts[0] != "blk":
