@@ -25,6 +25,29 @@ def run(*command: str | Path, quiet: bool = False) -> bool:
     return subprocess.run([str(c) for c in command], stdout=to, stderr=to, cwd=ROOT).returncode == 0
 
 
+def pip_install(python: Path, *words: str, what: str) -> bool:
+    """Run pip, showing on one line which package it is at; its last lines when it fails."""
+    command = [str(python), "-m", "pip", "install", *words]
+    pip = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert pip.stdout is not None
+    said: list[str] = []
+    count, live = 0, sys.stdout.isatty()
+    for line in pip.stdout:
+        said.append(line)
+        if line.startswith(("Collecting", "Requirement already", "Installing")):
+            count += 1
+            if live:
+                name = " ".join(line.split()[:2])[:48]
+                print(f"\r{what}: {count:>3} steps, {name:<50}", end="", flush=True)
+    if pip.wait() == 0:
+        print(f"\r{what}: done{'':<60}" if live else f"{what}: done")
+        return True
+    print("".join(said[-15:]))
+    return False
+
+
 def has_torch(python: str | Path) -> bool:
     """Whether an interpreter has a torch that can be found."""
     find = "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is None)"
@@ -46,13 +69,14 @@ def install_torch(python: Path) -> None:
     if has_torch(python):
         print("torch is here already and is kept")
         return
-    pip: tuple[str | Path, ...] = (python, "-m", "pip", "install", "--quiet")
+    what = f"torch {TORCH}, CPU build"
     if platform.system() != "Linux":  # elsewhere the ordinary build has no CUDA
-        done = run(*pip, f"torch=={TORCH}")
+        done = pip_install(python, f"torch=={TORCH}", what=what)
     else:
         # A build marked +cpu may be at hand in a local folder; if not, torch's own index has it.
-        done = run(*pip, f"torch=={TORCH}+cpu", quiet=True) or run(
-            *pip, f"torch=={TORCH}", "--index-url", CPU_INDEX
+        here = (python, "-m", "pip", "install", f"torch=={TORCH}+cpu")
+        done = run(*here, quiet=True) or pip_install(
+            python, f"torch=={TORCH}", "--index-url", CPU_INDEX, what=what
         )
     if not done:
         sys.exit(f"torch {TORCH} could not be installed. Install any torch >= 2.6, then run again.")
@@ -67,9 +91,8 @@ def main() -> int:
         sys.exit(f"Python 3.11 or newer is needed; this is {platform.python_version()}.")
     python = make_environment(options.folder.absolute())
     install_torch(python)
-    print("installing the course and its tools (versions of constraints.txt)")
-    install = (python, "-m", "pip", "install", "--quiet", "-c", "constraints.txt")
-    if not run(*install, "-e", ".[lab,grade,dev]"):
+    what = "the course and its tools"
+    if not pip_install(python, "-c", "constraints.txt", "-e", ".[lab,grade,dev]", what=what):
         sys.exit("installation failed: the lines above say why. Mend it and run again.")
     print("fetching models and data")
     return 0 if run(python, "-m", "course", "setup") else 1
