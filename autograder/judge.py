@@ -126,7 +126,12 @@ class Judge:
         if not isinstance(last, ast.Expr):
             return None
         value = eval(compile(ast.Expression(last.value), "<test cell>", "eval"), self.names)
-        return value if self._is_score(last.value) else None
+        if not self._is_score(last.value):
+            return None
+        if is_sum(tree, last.value) and not isinstance(value, numbers.Real):
+            kind = type(value).__name__
+            raise CheckFailed(f"The points of this cell came out as a {kind}, not as a number.")
+        return value
 
     def _is_score(self, node: ast.expr) -> bool:
         """Whether an expression is the judge's: a student's call alone never gives points."""
@@ -143,6 +148,16 @@ class Judge:
                 for name in stored_names(statement) - self.bound:
                     self.names.pop(name, None)
         self._seen = len(self.session.cells)
+
+
+def is_sum(cell: ast.Module, last: ast.expr) -> bool:
+    """Whether a cell's last expression can only be meant as points that were added up."""
+    if isinstance(last, ast.Name):
+        steps = [n for n in ast.walk(cell) if isinstance(n, ast.AugAssign)]
+        return any(isinstance(s.target, ast.Name) and s.target.id == last.id for s in steps)
+    if isinstance(last, ast.Call) and isinstance(last.func, ast.Name):
+        return last.func.id in ("sum", "round", "float", "int", "min", "max")
+    return isinstance(last, ast.BinOp)
 
 
 def credit(value: Any, max_points: float) -> float:

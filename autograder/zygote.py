@@ -174,6 +174,13 @@ class Zygote:
         far_orders.close()
         return cls(orders, control, process, require)
 
+    @property
+    def pid(self) -> int:
+        """The warm process's number. Raises SandboxError in a judge, which is not its parent."""
+        if self._process is None:
+            raise SandboxError("only the process that started the zygote knows its number")
+        return self._process.pid
+
     def spawn(
         self, folder: Path, *, readable: Sequence[Path] = (), limits: Limits | None = None
     ) -> Spawned:

@@ -21,7 +21,7 @@ class Limits:
     file: int = 64 * MIB
     disk: int = 256 * MIB
     open_files: int = 256
-    processes: int = 64  # processes and threads together
+    processes: int = 32  # processes and threads together
     output: int = 256 * 1024  # text that one cell may print
     figures: int = 8 * MIB  # pictures and HTML that one cell may show
 

@@ -1,0 +1,3 @@
+# tries: crash when asked
+import ctypes
+def double(x): return ctypes.string_at(0)
