@@ -125,6 +125,7 @@ class Worker:
         self.limits = limits
         self.objects: dict[int, Any] = {}
         self.numbers: dict[int, int] = {}
+        self.sent: dict[int, int] = {}  # how many proxies the judge made of each object
         self.count = 0
         self.running = False
         self.buffer = bytearray()
@@ -238,9 +239,15 @@ class Worker:
             self.count = number = self.count + 1
             self.objects[number] = value
             self.numbers[id(value)] = number
+        self.sent[number] = self.sent.get(number, 0) + 1
         return ["h", number, *describe(value)]
 
     def _forget(self, number: int) -> None:
+        # An object that was asked for twice has two proxies; the first to go must not take it away.
+        self.sent[number] = self.sent.get(number, 0) - 1
+        if self.sent[number] > 0:
+            return
+        self.sent.pop(number)
         value = self.objects.pop(number, None)
         self.numbers.pop(id(value), None)
 
