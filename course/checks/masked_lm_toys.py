@@ -18,7 +18,7 @@ from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor, nn
-from transformers import BertConfig, BertForMaskedLM, BertTokenizer, PreTrainedTokenizerFast
+from transformers import BertTokenizer, PreTrainedTokenizerFast
 from transformers.modeling_outputs import MaskedLMOutput
 
 from course.checks.base import Draw, as_pair, as_tensor, expect
@@ -138,23 +138,6 @@ class ScriptedHuggingFace(Scripted):
 def scripted(table: Tensor, masks: int, mask_token_id: int = 9, wrapped: bool = False) -> Scripted:
     """A scripted model in eval mode for a text with ``masks`` masks."""
     return (ScriptedHuggingFace if wrapped else Scripted)(table, mask_token_id, masks).eval()
-
-
-def tiny_bert(value: int, size: int = 19) -> BertForMaskedLM:
-    """A random BERT of transformers with lively dropout, the same for the same seed."""
-    config = BertConfig(
-        vocab_size=size,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=32,
-        initializer_range=0.6,
-        hidden_dropout_prob=0.5,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(value)
-        return BertForMaskedLM(config).eval()
 
 
 class Trainee(nn.Module):
