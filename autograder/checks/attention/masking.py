@@ -48,7 +48,7 @@ def check_shapes(
     scores = (*args[0].shape[:-1], args[1].shape[-2])
     for shape in masks:
         mask = some_keys(draw, *shape)
-        equal = ", all sizes equal" if len(set(scores)) == 1 else ""
+        equal = " (all sizes equal)" if len(set(scores)) == 1 else ""
         what = f"A mask of shape {shape} with scores {scores}{equal}"
         try:
             weights = weights_of(student, *args, mask=mask)
@@ -69,10 +69,12 @@ def mask_comes_before_softmax(student: Any, draw: Draw) -> None:
     """The weights of the visible keys alone sum to 1, however large the hidden scores are."""
     query, key, value = inputs(draw, Sizes(dim=4))
     mask = some_keys(draw, 2, 1, 1, 5)
+    plain = weights_of(student, query, key, value, mask=mask)
+    require_hidden(plain, mask, "A padding mask (batch, 1, 1, length)")
     # A gap of 200 between hidden and visible scores: exp(-200) is 0 in float32.
     loud = torch.where(mask.transpose(-2, -1), 0.1 * key, 10.0 + 0.1 * key)
     for what, weights in {
-        "": weights_of(student, query, key, value, mask=mask),
+        "": plain,
         " next to hidden keys with large scores": weights_of(
             student, 20 + 0.1 * query, loud, value, mask=mask
         ),
@@ -91,6 +93,8 @@ def masked_scores_are_low_enough(student: Any, draw: Draw) -> None:
     """A hidden key gets weight 0 even when its score is far above the visible ones."""
     query, key, value = inputs(draw, Sizes(dim=4))
     mask = some_keys(draw, 2, 1, 1, 5)
+    plain = weights_of(student, query, key, value, mask=mask)
+    require_hidden(plain, mask, "A padding mask (batch, 1, 1, length)")
     # Visible scores near -30000, hidden ones near +30000: beyond a fill of -1e4, not of -1e9.
     shown = mask.transpose(-2, -1)
     key = torch.where(shown, -150.0, 150.0) + 0.1 * key
@@ -119,6 +123,8 @@ def empty_sentence_gets_zeros(student: Any, draw: Draw) -> None:
             bool(found[1, :, 2:].isfinite().all()) and float(found[1, :, 2:].abs().sum()) > 0,
             f"{name} of ordinary queries vanish or are not finite when another row sees no key.",
         )
+    nothing = torch.zeros(1, 1, 1, 5, dtype=torch.bool)
+    require_zero_row(weights_of(student, query, key, value, mask=nothing), "weights")
 
 
 @suite.check(ATTENTION)

@@ -10,8 +10,8 @@ from torch import Tensor
 from autograder.checks.attention.oracle import oracle, suite
 from course.checks import live
 from course.checks.attention import ATTENTION
-from course.checks.attention_toys import Sizes, inputs, some_keys, values_of, weights_of
-from course.checks.base import Draw, close, expect, largest_difference
+from course.checks.attention_toys import inputs, results, some_keys, values_of
+from course.checks.base import Draw, as_tensor, close, expect, largest_difference
 
 
 @suite.check(ATTENTION)
@@ -32,19 +32,24 @@ def arguments_are_left_alone(student: Any, draw: Draw) -> None:
 
 @suite.check(ATTENTION, hint="Stay in torch: no .data, .detach(), .numpy() or no_grad.")
 def gradients_reach_every_input(student: Any, draw: Draw) -> None:
-    """Gradients of the values reach query, key and value, and agree with finite differences."""
-    args = inputs(draw, Sizes(queries=4, keys=5))
-    mask, cotangent = some_keys(draw, 4, 5), draw.normal(2, 3, 4, 8)
+    """Gradients reach query, key and value, and agree with finite differences."""
+    args = inputs(draw)
+    cotangent = draw.normal(2, 3, 5, 8)
 
     def total(*tensors: Tensor) -> float:
-        found = values_of(student, *tensors, mask=mask)
+        found = values_of(student, *tensors)
         return float((found.double() * cotangent).sum())
 
     leaves = [x.clone().requires_grad_() for x in args]
-    right = torch.autograd.grad(
-        (oracle(leaves[0], leaves[1], leaves[2], mask) * cotangent).sum(), leaves
+    wanted = oracle(leaves[0], leaves[1], leaves[2], None)
+    right = torch.autograd.grad((wanted * cotangent).sum(), leaves)
+    found = live.gradients(student, args, wrt=(0, 1, 2), cotangents=(cotangent, None))
+    through_weights = live.gradients(student, args, cotangents=(None, cotangent[..., :5]))
+    expect(
+        found[0] is None or through_weights[0] is not None,
+        "No gradient flows back from the weights that you return: return them as they are, without "
+        "detach.",
     )
-    found = live.gradients(student, [*args, mask], wrt=(0, 1, 2), cotangents=(cotangent, None))
     for i, name in enumerate(("query", "key", "value")):
         advice = "keep every step inside autograd (no detach, .data, .item, no_grad or numpy)"
         expect(found[i] is not None, f"No gradient reaches {name}: {advice}.")
@@ -105,20 +110,28 @@ def float64_stays_float64(student: Any, draw: Draw) -> None:
 
 @suite.check(ATTENTION)
 def half_precision_stays_half(student: Any, draw: Draw) -> None:
-    """float16 and bfloat16 inputs give results of the same dtype, near the right ones."""
-    for dtype, mask in ((torch.float16, None), (torch.bfloat16, some_keys(draw, 2, 1, 1, 5))):
-        args = inputs(draw, dtype=dtype)
-        for name, found in (
-            ("values", values_of(student, *args, mask=mask)),
-            ("weights", weights_of(student, *args, mask=mask)),
-        ):
+    """float16 and bfloat16 inputs give finite results of the same dtype, near the right ones."""
+    cases = (
+        (torch.float16, None),
+        (torch.bfloat16, None),
+        (torch.bfloat16, some_keys(draw, 2, 1, 1, 5)),
+    )
+    for dtype, mask in cases:
+        both = results(student, *inputs(draw, dtype=dtype), mask=mask)
+        for name, found in zip(("values", "weights"), both, strict=True):
+            found = as_tensor(found, name)
             expect(
                 found.dtype == dtype,
                 f"{dtype} inputs give {name} of {found.dtype}: keep the dtype of the inputs.",
             )
+            expect(
+                bool(found.isfinite().all()),
+                f"In {dtype} {name} are not finite: a masked score must fit into the dtype "
+                "(torch.finfo(dtype).min or -inf).",
+            )
         sums = found.float().sum(dim=-1)
         expect(
-            close(sums, torch.ones_like(sums), 0.05),
-            f"In {dtype} the weights no longer sum to about 1: a masked score must fit into the "
-            "dtype (torch.finfo(dtype).min or -inf).",
+            mask is not None or close(sums, torch.ones_like(sums), 0.05),
+            f"In {dtype} the weights of a query sum to {float(sums.flatten()[0]):.2f}, not to "
+            "about 1.",
         )
