@@ -20,6 +20,7 @@ from autograder import sanitise
 
 TEMPLATES = Path(__file__).parent / "templates"
 STOPPED = re.compile(r"^(.{0,200}? stopped with \w+)(: .*)?\.?", re.DOTALL)
+LINE = re.compile(r"\(line (\d+)\)\.?$")
 HIDDEN_FAILED = "A hidden test of this cell did not pass."
 AFTER_HIDDEN = (
     "The output of this cell is not shown here, because it ran after hidden tests. "
@@ -49,8 +50,12 @@ def verdict_message(record: Any) -> str | None:
     if not record.get("hidden") or record["checks"]:
         return shown_message(message, bool(record.get("hidden")))
     # A plain assert: its words are known to students when they stand in the released text.
+    visible = record.get("visible_text", "")
+    line = LINE.search(message)
+    if line is not None:
+        return message if int(line[1]) <= record.get("visible_lines", 0) else HIDDEN_FAILED
     said = message.split(": ", 1)[-1].strip(" .")
-    return message if said and said in record.get("visible_text", "") else HIDDEN_FAILED
+    return message if said and said in visible else HIDDEN_FAILED
 
 
 def highlighted(source: str) -> Markup:

@@ -6,6 +6,7 @@ The source notebook decides what is tested, in which order, and for how many poi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -129,7 +130,8 @@ def grade_reading(
 
         session = Session(zygote, folder, readable=tuple(readable), limits=limits or Limits())
         try:
-            judge = Judge(session, seed=seed, cell_seconds=cell_seconds)
+            asks = min(10.0, cell_seconds)
+            judge = Judge(session, seed=seed, cell_seconds=cell_seconds, ask_seconds=asks)
             run = Run(authority, taken, session, judge)
             run.cell_seconds = cell_seconds
             run.ends = started + submission_seconds
@@ -276,8 +278,15 @@ def cell_record(grade: CellGrade, source: SourceCell) -> NotebookNode:
         message=grade.message,
         hidden=source.hidden,
         visible_text=source.released,
+        visible_lines=common_lines(source.text, source.released),
         checks=checks,
     )
+
+
+def common_lines(text: str, released: str) -> int:
+    """How many lines, from the first on, a cell's text and what was released have in common."""
+    pairs = zip(text.split("\n"), released.split("\n"), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def record(graded: Graded) -> None:

@@ -67,7 +67,9 @@ def put(cell: Any, points: float, most: float, results: list[Any], graded: Any) 
     """Give a test cell a verdict with checks."""
     kept = graded.cells[cell.metadata.nbgrader.grade_id]
     said = CellGrade(kept.grade_id, points, most, results[-1].message, [])
-    source = SimpleNamespace(hidden="hidden" in cell.id, released=cell.source.split("###")[0])
+    source = SimpleNamespace(
+        hidden="hidden" in cell.id, released=cell.source.split("###")[0], text=""
+    )
     cell.metadata["autograder"] = cell_record(said, source)  # type: ignore[arg-type]
     cell.metadata["autograder"]["checks"] = [NotebookNode(vars(found)) for found in results]
     cell.outputs = [report.output(points, most, said.message, results)]

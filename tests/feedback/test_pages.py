@@ -59,6 +59,9 @@ def test_messages_of_plain_asserts() -> None:
     seen = record | {"visible_text": "assert f(3) == 9, 'f(3) must be 9'"}
     assert verdict_message(seen) == record["message"]
     assert verdict_message(record | {"hidden": False}) == record["message"]
+    line = {"message": "An assertion does not hold (line 3).", "hidden": True, "checks": []}
+    assert verdict_message(line | {"visible_lines": 3}) == line["message"]
+    assert verdict_message(line | {"visible_lines": 2}) == HIDDEN_FAILED
     assert shown_message(None, True) is None
 
 
