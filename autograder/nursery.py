@@ -15,7 +15,7 @@ import traceback
 from typing import Any
 
 from autograder.pipes import Channel, receive_packet
-from autograder.sandbox import Limits, kernel, namespaces
+from autograder.sandbox import Limits, kernel, namespaces, room
 from autograder.sandbox.namespaces import Births, Nest
 
 
@@ -97,6 +97,7 @@ def _become_nursery(orders: socket.socket) -> None:
     try:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
+        room.libraries()  # found once, for all workers
         gc.freeze()
         Nursery(orders, nest).run()
     except BaseException:

@@ -334,13 +334,12 @@ def reference(value: Any, shared: dict[str, Any]) -> list[Any]:
     )
 
 
-def root_of(values: Any) -> str | None:
-    """The student's name that the first proxy among some values came from."""
-    for value in values:
-        if type(value) is Proxy:
-            return value._root
-        if isinstance(value, (list, tuple)):
-            found = root_of(value)
-            if found is not None:
-                return found
-    return None
+def proxies_in(value: Any) -> Iterator[Proxy]:
+    """The proxies in nested lists, tuples and dicts, in order."""
+    if type(value) is Proxy:
+        yield value
+    elif isinstance(value, dict):
+        yield from proxies_in(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from proxies_in(item)

@@ -14,7 +14,7 @@ from nbformat import NotebookNode, from_dict
 
 from autograder import wire
 from autograder.errors import MemoryLimit, ProcessEnded, TimeLimit, rebuild
-from autograder.proxies import adopt, reference, root_of
+from autograder.proxies import adopt, proxies_in, reference
 from autograder.sandbox import Limits
 from autograder.zygote import SandboxError, Spawned, Zygote
 
@@ -203,7 +203,11 @@ class Session:
     def ask(self, operation: str, *values: Any, origin: tuple[str, ...] = ()) -> Any:
         """Ask the worker; raises what the student's code raised, or a WorkerLost."""
         self._alive()
-        root = origin[0] if origin else root_of(values)
+        used = list(proxies_in(values))
+        for proxy in used:
+            proxy._handle_number()  # stale ones ask for themselves first
+        self._alive()
+        root = origin[0] if origin else used[0]._root if used else None
         if root is not None and self.hung.get(root, 0) >= HUNG:
             raise TimeLimit(f"{root} ran too long {HUNG} times and is not tried again")
         seconds = self.ask_seconds

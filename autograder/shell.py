@@ -113,10 +113,10 @@ class Hook(DisplayHook):
     """Keeps the value of a cell's last expression."""
 
     def write_output_prompt(self) -> None:
-        self._count = 0 if self.shell is None else self.shell.execution_count
+        """Nothing stands before a result."""
 
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-        result = {"output_type": "execute_result", "execution_count": self._count}
+        result = {"output_type": "execute_result", "execution_count": self.prompt_count}
         capture.show({**result, "data": format_dict, "metadata": md_dict or {}})
 
     def finish_displayhook(self) -> None:

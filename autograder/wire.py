@@ -30,7 +30,7 @@ MAX_BUFFERS = 256 << 20
 MAX_DIMENSIONS = 32
 
 TORCH_NAMES = """bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32
-float64 complex32 complex64 complex128 float8_e4m3fn float8_e5m2""".split()  # noqa: SIM905
+float64 complex64 complex128 float8_e4m3fn float8_e5m2""".split()  # noqa: SIM905
 TORCH_DTYPES = {name: getattr(torch, name) for name in TORCH_NAMES if hasattr(torch, name)}
 DATES: dict[str, Any] = {
     "date": datetime.date,

@@ -7,6 +7,7 @@ outlives the worker: the student's folder is the lower layer of an overlay and n
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import shutil
@@ -28,6 +29,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 
+@functools.cache
 def libraries() -> list[str]:
     """Folders and files that Python and its packages are read from, none inside another."""
     prefixes = (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)
@@ -62,7 +64,7 @@ def build(folder: str, readable: Iterable[str], disk: int, uid: int | None) -> s
     Returns how the student's folder is held ("overlay" or "copy"). Raises OSError.
     """
     flags = kernel.MS_NOSUID | kernel.MS_NODEV
-    kernel.mount("room", ROOM, "tmpfs", flags, f"size={disk},nr_inodes=20000,mode=755")
+    kernel.mount("room", ROOM, "tmpfs", flags, f"size={disk},nr_inodes=8000,mode=755")
     for path in readable:
         if Path(path).exists() and not Path(ROOM + path).exists():
             bind(path, ROOM + path)
