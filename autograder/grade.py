@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.course_folder import CourseError, CourseFolder
 
 if TYPE_CHECKING:
-    from autograder.task import Outcome, Spec
+    from autograder.spec import Outcome, Spec
 
 Items = list[tuple[str, Path]]
 
@@ -67,8 +67,8 @@ def run(course: CourseFolder, options: argparse.Namespace) -> int:
     zygote = None if options.scheduler else warm_up(course, options.assignment)
     try:
         from autograder.gradebook import Gradebook
+        from autograder.spec import Spec
         from autograder.store import Store
-        from autograder.task import Spec
 
         gradebook = Gradebook(course.db_url)
         layout = gradebook.layout(options.assignment)
@@ -100,7 +100,7 @@ def run(course: CourseFolder, options: argparse.Namespace) -> int:
 
 def warm_up(course: CourseFolder, assignment: str) -> Any:
     """Start the warm process first of all: it imports torch while the rest is prepared."""
-    from autograder.pool import preload_of
+    from autograder.preload import preload_of
     from autograder.zygote import Zygote
 
     names = course.settings.preload or preload_of(course.notebooks(assignment), course.root)

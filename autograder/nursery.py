@@ -44,10 +44,16 @@ def main(setup: dict[str, Any]) -> None:
 
 
 def preload(names: list[str]) -> None:
-    """Import what workers and judges will need; what is not installed is left out."""
-    for name in names:
+    """Import what workers and judges will need; what is not installed is left out.
+
+    "module:name" also fetches the name: transformers imports its parts at first use.
+    """
+    for path in names:
+        name, _, attribute = path.partition(":")
         with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+            module = importlib.import_module(name)
+            if attribute:
+                getattr(module, attribute, None)
     from autograder import worker
 
     worker.warm_up(worker.make_shell())

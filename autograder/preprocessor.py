@@ -16,8 +16,9 @@ from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 
 from autograder.course_folder import CourseFolder
 from autograder.gradebook import NO_ANSWER
-from autograder.pool import Pool, preload_of
-from autograder.task import Spec
+from autograder.pool import Pool
+from autograder.preload import preload_of
+from autograder.spec import Spec
 
 
 class GradingFailed(RuntimeError):

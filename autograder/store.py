@@ -20,8 +20,8 @@ from typing import Any
 
 from autograder.course_folder import CourseFolder
 from autograder.gradebook import Gradebook, Layout
+from autograder.spec import Outcome, Spec, files_beside
 from autograder.submission import timestamp
-from autograder.task import Outcome, Spec, files_beside
 
 SCORES = ".scores.json"
 

@@ -5,85 +5,22 @@ The same work is done by ``nbgrader autograde``, by the processes of ``grade`` a
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
 import tempfile
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from nbformat import NotebookNode
 
 from autograder.authority import Authority
-from autograder.course_folder import CourseFolder
 from autograder.grading import Graded, as_json, grade_reading
+from autograder.light_nbformat import nbformat
 from autograder.reading import Reading, find_notebook, read_bytes, read_cells
+from autograder.spec import Outcome, Spec
 from autograder.submission import choose_files
-
-
-@dataclass
-class Spec:
-    """All that grading an assignment needs besides the submissions."""
-
-    assignment: str
-    notebooks: dict[str, str]
-    texts: dict[str, dict[str, str]] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
-    provided: dict[str, str] = field(default_factory=dict)
-    allow: list[str] = field(default_factory=list)
-    seed: int = 0
-    cell_seconds: float = 60.0
-    submission_seconds: float = 600.0
-    require_sandbox: bool = False
-
-    @classmethod
-    def of(cls, course: CourseFolder, assignment: str, texts: Mapping[str, dict[str, str]]) -> Spec:
-        """The assignment as it stands in the course folder; ``texts`` are the gradebook's."""
-        settings = course.settings
-        found = course.notebooks(assignment)
-        return cls(
-            assignment=assignment,
-            notebooks={path.stem: path.read_text("utf-8") for path in found},
-            texts=dict(texts),
-            files={name: str(path) for name, path in course.source_files(assignment).items()},
-            kept=sorted(course.kept_files(assignment)),
-            provided=provided(settings.provide, assignment),
-            allow=settings.allow,
-            seed=course.seed(assignment),
-            cell_seconds=settings.cell_seconds,
-            submission_seconds=settings.submission_seconds,
-            require_sandbox=settings.require_sandbox,
-        )
-
-    def __post_init__(self) -> None:
-        # Only notebooks that the gradebook knows are graded, as nbgrader does.
-        if self.texts:
-            self.notebooks = {k: v for k, v in self.notebooks.items() if k in self.texts}
-
-
-def provided(path: str | None, assignment: str) -> dict[str, str]:
-    """What the course's own function lays into a student's work folder."""
-    if path is None:
-        return {}
-    module, name = path.split(":")
-    found = getattr(importlib.import_module(module), name)(assignment)
-    return {key: str(value) for key, value in found.items()}
-
-
-@dataclass
-class Outcome:
-    """What became of one submission: graded notebooks as JSON text, and their scores."""
-
-    student: str
-    notebooks: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, Any] = field(default_factory=dict)
-    error: str | None = None
-    seconds: float = 0.0
 
 
 class Grader:
@@ -180,9 +117,3 @@ def to_text(notebook: NotebookNode) -> str:
     cells = [{**cell, "source": cell.source.splitlines(True)} for cell in notebook.cells]
     whole = {**notebook, "cells": cells}
     return json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-
-
-def files_beside(spec: Spec, folder: Path) -> dict[str, Path]:
-    """The files that stand beside the notebooks in the autograded folder, by relative name."""
-    taken = choose_files(folder, spec.allow, set(spec.files), set(spec.kept)).taken
-    return {name: Path(path) for name, path in spec.files.items()} | taken

@@ -10,7 +10,7 @@ from typing import Any
 from autograder.course_folder import CourseFolder
 from autograder.gradebook import Gradebook
 from autograder.store import Store
-from autograder.task import Outcome, Spec
+from autograder.spec import Outcome, Spec
 from tests.any_course.course import solved
 
 STEPS = ("empty", "written", "ready", "in_transaction", "committed", "moved")
