@@ -79,6 +79,12 @@ def calls_with_one_generator(
     return results, states, hashes
 
 
+@beside
+def call_non_contiguous(function: Callable[..., Any], labels: Tensor, *rest: Any) -> Any:
+    """Call ``function`` with labels that lie transposed in memory (a journey would straighten)."""
+    return function(labels.T.contiguous().T, *rest)
+
+
 def first_right(
     function: Callable[..., Any], forms: Iterable[tuple[Any, ...]], right: Callable[[Any], bool]
 ) -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor
 from autograder.checks.objectives.base import suite
 from course.checks.base import Draw, as_tensor, expect
 from course.checks.live import call_and_keep
+from course.checks.objectives_toys import call_non_contiguous
 
 
 def shifted(student: Any, labels: Tensor, start_id: int) -> Tensor:
@@ -95,11 +96,18 @@ def labels_are_not_changed(student: Any, draw: Draw) -> None:
     )
 
 
-@suite.check("shift_for_teacher_forcing")
+@suite.check(
+    "shift_for_teacher_forcing",
+    hint="The labels need not be contiguous: slices, cat and roll work, view does not.",
+)
 def any_layout_is_served(student: Any, draw: Draw) -> None:
     """A transposed (non-contiguous) tensor and a second call of another shape work too."""
-    labels = draw.permutation(12).reshape(4, 3).T + 3  # (3, 4)
-    for rows in (labels, labels[:2], labels[:, 1:]):
-        result = shifted(student, rows, 2)
-        expected = torch.cat([torch.full((rows.shape[0], 1), 2), rows[:, :-1]], dim=1)
-        expect(torch.equal(result.long(), expected), f"Labels of shape {tuple(rows.shape)} fail.")
+    for batch, length in ((3, 4), (2, 5), (4, 3)):
+        labels = draw.permutation(batch * length).reshape(batch, length) + 3
+        expected = torch.cat([torch.full((batch, 1), 2), labels[:, :-1]], dim=1)
+        result = as_tensor(call_non_contiguous(student, labels, 2), "The result", (batch, length))
+        expect(
+            torch.equal(result.long(), expected),
+            f"A transposed tensor of shape {(batch, length)} comes out wrong: use roll, cat or "
+            "slices, not the order in memory.",
+        )
