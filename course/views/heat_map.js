@@ -106,7 +106,7 @@ function columnLabels(tokens, side) {
     ...tokens.map((token) => make("div", {
       textContent: token,
       style: {
-        width: `${side}px`, lineHeight: `${side}px`, flexShrink: 0, paddingTop: "6px",
+        width: `${side}px`, lineHeight: `${side}px`, flexShrink: 0, padding: "6px 0",
         writingMode: "vertical-rl", transform: "rotate(180deg)",
       },
     })));
