@@ -28,6 +28,10 @@ class MemoryLimit(WorkerLost):
     """The student's code used too much memory."""
 
 
+class DiskLimit(WorkerLost):
+    """The student's code wrote too much."""
+
+
 class UnfitCell(TypeError):
     """A test cell asks for what judge and worker cannot serve: the instructor's matter."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import select
 import time
 from collections.abc import Callable, Sequence
@@ -13,13 +14,14 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 
 from autograder import wire
-from autograder.errors import MemoryLimit, ProcessEnded, TimeLimit, rebuild
+from autograder.errors import DiskLimit, MemoryLimit, ProcessEnded, TimeLimit, WorkerLost, rebuild
 from autograder.proxies import adopt, proxies_in, reference
 from autograder.sandbox import Limits
 from autograder.zygote import SandboxError, Spawned, Zygote
 
 BIRTH_SECONDS = 120.0  # the zygote may still be importing
 HUNG = 3  # after so many timeouts a name is not asked again
+WATCH = 0.25  # seconds between two looks at the disk, where the worker has none of its own
 GRACE = 0.5  # between Ctrl-C and the end
 SIGNALS = {
     4: "illegal instruction",
@@ -142,7 +144,7 @@ class Session:
                 continue
             try:
                 self._question("execute", [source], 2 * cell.seconds + 5)
-            except (TimeLimit, ProcessEnded, MemoryLimit):
+            except WorkerLost:
                 cell.source = "" if cell.fatal else cell.source
                 cell.fatal = True
                 if self._wire is None:
@@ -177,7 +179,7 @@ class Session:
         try:
             outputs, error, used = self._question("execute", [source], allowed)
             result = Execution(_outputs(outputs), None if error is None else str(error), used)
-        except (TimeLimit, ProcessEnded, MemoryLimit) as lost:
+        except WorkerLost as lost:
             cell.fatal = True
             result = self._lost(lost, time.monotonic() - start)
         except (wire.WireError, TypeError, ValueError) as error:
@@ -284,7 +286,8 @@ class Session:
         )
 
     def _receive(self, current: Wire, end: float, resolve: Callable[..., Any] | None = None) -> Any:
-        prefix, rest = _read(current.spawned, wire.PREFIX.size, end)
+        watch = None if any("disk" in part for part in self.sandbox) else self._count_disk
+        prefix, rest = _read(current.spawned, wire.PREFIX.size, end, watch=watch)
         header, buffers = wire.sizes(prefix)
         data, rest = _read(current.spawned, header + buffers, end, rest)
         if rest:
@@ -294,6 +297,16 @@ class Session:
 
     def _reference(self, value: Any) -> list[Any]:
         return reference(value, self.shared)
+
+    def _count_disk(self) -> None:
+        """Without a disk of the worker's own: stop one that fills the student's folder."""
+        used = 0
+        for path in self.folder.rglob("*"):
+            with contextlib.suppress(OSError):
+                used += path.lstat().st_size
+        if used > self.limits.disk and self._born:
+            self._drop()
+            raise DiskLimit(f"your code wrote more than {self.limits.disk >> 20} MB")
 
     def forget(self, generation: int, handle: int) -> None:
         """A proxy is gone: the worker may let go of its object with the next question."""
@@ -320,10 +333,22 @@ def _send(spawned: Spawned, parts: list[Any], end: float) -> None:
             _wait(spawned, end, write=True)
 
 
-def _read(spawned: Spawned, count: int, end: float, start: bytes = b"") -> tuple[Any, bytes]:
-    """Exactly ``count`` bytes, and what came beyond them."""
+def _read(
+    spawned: Spawned,
+    count: int,
+    end: float,
+    start: bytes = b"",
+    watch: Callable[[], None] | None = None,
+) -> tuple[Any, bytes]:
+    """Exactly ``count`` bytes, and what came beyond them; ``watch`` is called while it waits."""
     data = bytearray(start)
     while len(data) < count:
+        while watch is not None and end - time.monotonic() > WATCH:
+            try:
+                _wait(spawned, time.monotonic() + WATCH)
+                break
+            except TimeoutError:
+                watch()
         _wait(spawned, end)
         part = spawned.link.recv(max(1 << 16, min(count - len(data), 1 << 20)))
         if not part:

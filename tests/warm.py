@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import atexit
 import functools
+from pathlib import Path
 
 from autograder.zygote import Zygote
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @functools.cache

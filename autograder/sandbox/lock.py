@@ -40,7 +40,7 @@ def lock(
     writes = [folder, "/dev/null", *(["/tmp"] if inside else [])]
     found = landlock.restrict(reads, writes)
     # The number of processes is only counted for a user of one's own that is not root.
-    counted = own_pids and (own_user or report is not None)
+    counted = own_pids and (own_user or report != "still root")
     filtered = seccomp.restrict(signals_to_self=not own_pids, forks=counted)
     return [part for part in (found, filtered, *in_force, report) if part]
 
@@ -59,14 +59,14 @@ def _room(folder: str, readable: list[str], limits: Limits, nest: Nest) -> str |
         return None
 
 
-def _identity(libraries: list[str], inside: str | None, nest: Nest) -> str | None:
+def _identity(libraries: list[str], inside: str | None, nest: Nest) -> str:
     """Leave root behind if this is root and another user could still read the libraries."""
     if os.geteuid() != 0:
         return f"uid {os.geteuid()}"
     entrances = libraries if inside else _with_parents(libraries)
     if nest.user or not namespaces.world_readable(entrances):
-        return None
-    return f"uid {namespaces.NOBODY}" if namespaces.drop_user(namespaces.NOBODY) else None
+        return "still root"
+    return f"uid {namespaces.NOBODY}" if namespaces.drop_user(namespaces.NOBODY) else "still root"
 
 
 def _with_parents(paths: list[str]) -> list[str]:

@@ -6,7 +6,6 @@ point at all. Beside it stands an honest student, who must get every point.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import socket
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.doctor import descendants
 from autograder.judge import Judge
 from autograder.sandbox import kernel
 from autograder.session import Session
@@ -97,16 +97,7 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int, float]]:
 
 def family() -> set[int]:
     """Process numbers of all that was forked from the warm process of these tests."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                stat = (entry / "stat").read_text().rpartition(")")[2].split()
-                parents[int(entry.name)] = int(stat[1])
-    found = {zygote().pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
+    return descendants(zygote().pid)
 
 
 def nothing_new(before: set[int]) -> bool:

@@ -98,7 +98,8 @@ def test_get_gives_data_proxies_and_key_errors(session: Session) -> None:
 
 
 def test_each_worker_has_its_own_random_numbers(session: Session) -> None:
-    source = "import torch, numpy, random\nr = (torch.rand(1).item(), numpy.random.rand(), random.random())"
+    source = "import torch, numpy, random\nr = (torch.rand(1).item(), random.random())"
+    source += "\nr += (numpy.random.rand(),)"
     session.execute(source)
     with Session(zygote(), session.folder) as other:
         other.execute(source)
