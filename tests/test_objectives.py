@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ import torch.nn.functional as F
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.bart.modeling_bart import shift_tokens_right
 
-from course.checks.base import collect, seeded
+from course.checks.base import Result, collect, seeded
 from solutions import objectives
-from tests.harness import caught_by, failed, grade_in_process, kill_matrix, specimens, suites
+from tests import harness
+from tests.harness import caught_by, failed, grade_file, grade_in_process, specimens, suites
 
-SOLUTION = Path(objectives.__file__)
+RIGHT = [Path(objectives.__file__), *specimens("objectives", "right")]
 DOCUMENTS = [["a0", "a1", "a2"], ["b0"], ["c0", "c1"]]
 
 
@@ -180,26 +182,31 @@ def test_shift_refuses(shape: tuple[int, ...]) -> None:
         objectives.shift_for_teacher_forcing(torch.ones(shape, dtype=torch.long), 0)
 
 
+@functools.cache
+def judged(path: Path) -> tuple[Result, ...]:
+    """What judge and worker say of a file, asked once."""
+    return tuple(grade_file("objectives", path))
+
+
 @pytest.mark.parametrize("path", specimens("objectives", "wrong"), ids=lambda path: path.stem)
 def test_wrong_specimens_lose_the_points_of_their_check(path: Path) -> None:
-    messages = failed(grade_in_process("objectives", path))
+    messages = failed(list(judged(path)))
     assert caught_by(path) in messages, messages
 
 
 @pytest.mark.parametrize(
     "path", [SOLUTION, *specimens("objectives", "right")], ids=lambda p: p.stem
 )
-@pytest.mark.parametrize("seed", [1, 2])
-def test_right_answers_have_full_marks(path: Path, seed: int) -> None:
-    assert failed(grade_in_process("objectives", path, seed)) == {}
+def test_right_answers_have_full_marks(path: Path) -> None:
+    assert failed(list(judged(path))) == {}
+    assert failed(grade_in_process("objectives", path, seed=2)) == {}
 
 
 def test_a_mistake_costs_points_of_its_own_name_alone() -> None:
     prefixes = {"nsp": 0, "perm": 1, "dist": 2, "span": 3, "shift": 4}
     names = list(dict.fromkeys(check.about for check in suites("objectives")[0].checks))
     for path in specimens("objectives", "wrong"):
-        results = grade_in_process("objectives", path)
-        lost = {result.about for result in results if not result.passed}
+        lost = {result.about for result in judged(path) if not result.passed}
         assert lost == {names[prefixes[path.stem.split("_")[0]]]}, path.stem
 
 
@@ -216,7 +223,8 @@ def test_the_stub_passes_nothing() -> None:
     assert all("not written yet" in str(result.message) for result in results)
 
 
-def test_kill_matrix_has_no_survivor() -> None:
-    matrix = kill_matrix("objectives")
+def test_kill_matrix_has_no_survivor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "grade_file", lambda word, path: list(judged(path)))
+    matrix = harness.kill_matrix("objectives")
     print(matrix)  # pytest -s shows it
     assert "SURVIVES" not in matrix
