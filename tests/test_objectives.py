@@ -194,9 +194,7 @@ def test_wrong_specimens_lose_the_points_of_their_check(path: Path) -> None:
     assert caught_by(path) in messages, messages
 
 
-@pytest.mark.parametrize(
-    "path", [SOLUTION, *specimens("objectives", "right")], ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
 def test_right_answers_have_full_marks(path: Path) -> None:
     assert failed(list(judged(path))) == {}
     assert failed(grade_in_process("objectives", path, seed=2)) == {}
