@@ -14,7 +14,7 @@ def scaled_dot_product_attention(query, key, value, mask=None, dropout=0.0):
             mask = mask.expand(scores.shape)
         except RuntimeError as error:
             raise ValueError(f"mask {tuple(mask.shape)}, scores {tuple(scores.shape)}") from error
-        scores = scores.masked_fill(~mask, -1e4)
+        scores = scores + torch.where(mask, 0.0, -1e3).to(scores.dtype)
     weights = torch.softmax(scores, dim=-1)
     if mask is not None:
         weights = weights * mask.any(dim=-1, keepdim=True)

@@ -1,4 +1,4 @@
-# caught by: masked_scores_are_low_enough
+# right: the weights are masked after the softmax and divided by their new sum
 import math
 
 import torch
@@ -14,10 +14,11 @@ def scaled_dot_product_attention(query, key, value, mask=None, dropout=0.0):
             mask = mask.expand(scores.shape)
         except RuntimeError as error:
             raise ValueError(f"mask {tuple(mask.shape)}, scores {tuple(scores.shape)}") from error
-        scores = scores + torch.where(mask, 0.0, -1e4).to(scores.dtype)
+        pass
     weights = torch.softmax(scores, dim=-1)
     if mask is not None:
-        weights = weights * mask.any(dim=-1, keepdim=True)
+        weights = weights * mask
+        weights = weights / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9)
     if dropout > 0:
         weights = F.dropout(weights, dropout)
     return weights @ value, weights

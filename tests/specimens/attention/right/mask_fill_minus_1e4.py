@@ -1,4 +1,4 @@
-# caught by: mask_comes_before_softmax
+# right: hidden scores are replaced by -1e4, low enough for any score of a model
 import math
 
 import torch
@@ -14,11 +14,10 @@ def scaled_dot_product_attention(query, key, value, mask=None, dropout=0.0):
             mask = mask.expand(scores.shape)
         except RuntimeError as error:
             raise ValueError(f"mask {tuple(mask.shape)}, scores {tuple(scores.shape)}") from error
-        pass
+        scores = scores.masked_fill(~mask, -1e4)
     weights = torch.softmax(scores, dim=-1)
     if mask is not None:
-        weights = weights * mask
-        weights = weights / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9)
+        weights = weights * mask.any(dim=-1, keepdim=True)
     if dropout > 0:
         weights = F.dropout(weights, dropout)
     return weights @ value, weights
