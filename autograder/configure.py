@@ -14,6 +14,21 @@ from typing import Any
 
 ALLOWED = ("*.png", "*.jpg", "*.jpeg", "*.gif", "*.csv", "*.tsv", "*.txt", "*.json")
 SECTION = "JudgedGrading"
+# nbgrader's own steps of `generate_assignment`, for courses that do not list theirs.
+STOCK = (
+    "IncludeHeaderFooter",
+    "InstantiateTests",
+    "LockCells",
+    "ClearSolutions",
+    "ClearOutput",
+    "CheckCellMetadata",
+    "ComputeChecksums",
+    "SaveCells",
+    "ClearHiddenTests",
+    "ClearMarkScheme",
+    "ComputeChecksums",
+    "CheckCellMetadata",
+)
 
 
 def configure(
@@ -52,6 +67,11 @@ def configure(
         "nbgrader.preprocessors.AssignLatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
     ]
+    steps = c.GenerateAssignment.get("preprocessors")
+    steps = (
+        list(steps) if isinstance(steps, list) else [f"nbgrader.preprocessors.{s}" for s in STOCK]
+    )
+    c.GenerateAssignment.preprocessors = ["autograder.release_gate.ReleaseCheck", *steps]
     c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackExporter"
     c.GenerateFeedback.preprocessors = ["nbgrader.preprocessors.GetGrades"]
     c.HTMLExporter.preprocessors = ["autograder.sanitise.SafeOutputs"]
