@@ -25,6 +25,7 @@ from course.checks.encoder_toys import (
     direction,
     enliven,
     feedforward_of,
+    is_gain,
     is_matrix,
     is_wide,
     norm,
@@ -149,13 +150,46 @@ def gradients_reach_everything(student: Any, draw: Draw) -> None:
     """Every parameter of the model gets a gradient."""
     model = build(student, draw, WORDS, 2, *SIZES)
     enliven(model, draw)
-    ids = draw.integers(0, WORDS, 2, 6)
-    found = live.parameter_gradients(model, [ids], {}, [draw.normal(2, 6, WORDS)])
+    ids = draw.permutation(WORDS + 1).view(2, 7)
+    found = live.parameter_gradients(model, [ids], {}, [draw.normal(2, 7, WORDS)])
     idle = [name for name, gradient in found.items() if gradient is None]
     expect(
         bool(found) and not idle,
         f"No gradient reaches {', '.join(idle[:4]) or 'any parameter'}: it is declared and never "
         "used.",
+    )
+
+
+@suite.check(BERT)
+def every_word_learns(student: Any, draw: Draw) -> None:
+    """Each row of the embedding gets a gradient, that of id 0 and of the mask token too."""
+    model = build(student, draw, WORDS, 1, *SIZES)
+    enliven(model, draw)
+    ids = draw.permutation(WORDS + 1).view(2, 7)
+    found = live.parameter_gradients(model, [ids], {}, [draw.normal(2, 7, WORDS)])
+    for gradient in found.values():
+        if gradient is None or tuple(gradient.shape) != (WORDS + 1, DIM):
+            continue
+        idle = (gradient.abs().amax(dim=1) == 0).nonzero().flatten().tolist()
+        expect(
+            not idle,
+            f"The embedding of id {idle} gets no gradient: every id is a word or the mask token, "
+            "none is padding (no padding_idx).",
+        )
+
+
+@suite.check(BERT)
+def no_further_norms(student: Any, draw: Draw) -> None:
+    """There is no LayerNorm besides those of the blocks."""
+    counts = []
+    for layers in (1, 2):
+        values = live.parameters(build(student, draw, WORDS, layers, *SIZES))
+        counts.append(sum(is_gain(value) for value in values.values()))
+    extra = counts[0] - (counts[1] - counts[0])
+    expect(
+        extra <= 0 or counts[0] == counts[1],  # shared blocks are for another check
+        f"The model has {extra} LayerNorm outside its blocks: there is nothing between embedding, "
+        "positions, blocks and head.",
     )
 
 
@@ -200,51 +234,6 @@ def sizes_reach_the_blocks(student: Any, draw: Draw) -> None:
     except Exception:
         return
     expect(False, "3 heads of 8 features raise no error: hand num_heads on to EncoderBlock.")
-
-
-@suite.check(BERT)
-def dropout_after_the_positions(student: Any, draw: Draw) -> None:
-    """In training the sum of embeddings and positions is dropped out."""
-    model = build(student, draw, WORDS, 1, *SIZES, 0.5, training=True)
-    arrange_bert(model, draw)
-    ids = draw.integers(0, WORDS, 4, 6)
-    moved = largest_difference(model(ids), model(ids))
-    expect(
-        moved > 1e-4,
-        "In training embeddings and positions are never dropped: hand dropout to "
-        "PositionalEncoding.",
-    )
-
-
-@suite.check(BERT)
-def dropout_reaches_the_blocks(student: Any, draw: Draw) -> None:
-    """In training the blocks drop out too."""
-    model = build(student, draw, WORDS, 1, *SIZES, 0.5, training=True)
-    enliven(model, draw)
-    # An embedding of minus position 0 makes the sum zero, whatever is dropped from it: only the
-    # blocks, which add their biases, can make copies of that token differ.
-    for name, value in live.parameters(model).items():
-        if tuple(value.shape) == (WORDS + 1, DIM):
-            live.set_parameters(model, {name: -positions(1, DIM).float().expand(value.shape)})
-    ids = torch.zeros(40, 1, dtype=torch.long)
-    logits: Tensor = model(ids)
-    moved = largest_difference(logits, logits[:1].expand_as(logits))
-    expect(
-        moved > 1e-4,
-        "In training the blocks drop nothing: hand the model's dropout to every EncoderBlock.",
-    )
-
-
-@suite.check(BERT)
-def model_is_steady_when_evaluating(student: Any, draw: Draw) -> None:
-    """In evaluation mode, and by default in training too, two calls agree."""
-    ids = draw.integers(0, WORDS, 3, 6)
-    for dropout, training in (({"dropout": 0.5}, False), ({}, True)):
-        model = build(student, draw, WORDS, 2, *SIZES, training=training, **dropout)
-        enliven(model, draw)
-        mode = "training with the default dropout" if training else "evaluation mode"
-        expect(close(model(ids), model(ids), 1e-6), f"In {mode} two calls give other logits.")
-        expect(live.is_training(model) == training, "The model changes its own mode when called.")
 
 
 @suite.check(BERT)

@@ -128,3 +128,32 @@ def dropout_after_the_attention(student: Any, draw: Draw) -> None:
         "In training the attention's output is added as a whole: apply dropout to it before it is "
         "added to x.",
     )
+
+
+@suite.check(BLOCK)
+def pre_norm_drops_out_too(student: Any, draw: Draw) -> None:
+    """With norm_first=True both sublayers' outputs are dropped in training as well."""
+    sizes = (DIM, 1, WIDE, RATE)
+    x = token(draw)
+    block = build(student, draw, *sizes, norm_first=True, training=True)
+    u = torch.zeros(DIM)
+    u[0] = 0.5 if norm(x)[0] > 0 else -0.5
+    arrange(block, draw, feedforward=u)
+    added = same_token(block, draw, x)[:, 0] - x[0]
+    share = float((added.abs() < 1e-5).double().mean())
+    expect(
+        abs(share - RATE) < SIX_SIGMA,
+        f"With norm_first=True and dropout={RATE} a feature of the feed-forward's output is "
+        f"dropped with a share of {share:.2f}.",
+    )
+    block = build(student, draw, *sizes, norm_first=True, training=True)
+    arrange(block, draw, attention=1.0)
+    added = same_token(block, draw, x) - x
+    # A feature is 0 where its own dropout or that of the one attention weight strikes.
+    share, both = float((added.abs() < 1e-5).double().mean()), 1 - (1 - RATE) ** 2
+    # Draws of one token hang together: allow six sigma of COPIES whole tokens.
+    expect(
+        abs(share - both) < 6 * (both * (1 - both) / COPIES) ** 0.5,
+        f"With norm_first=True and dropout={RATE} a share of {share:.2f} of the attention's output "
+        f"is 0, not {both:.2f}: drop out weights and output, as in the other form.",
+    )

@@ -17,6 +17,7 @@ from course.checks.encoder_toys import (
     arrange,
     build,
     direction,
+    enliven,
     feedforward_of,
     feedforward_weights,
     is_gain,
@@ -130,4 +131,22 @@ def norm_first_moves_only_the_norms(student: Any, draw: Draw) -> None:
         wrong < 1e-2,
         f"With one set of weights the two forms disagree by {wrong:.2f} after the attention: "
         "post-norm is LayerNorm(x + attention(x)), pre-norm x + attention(LayerNorm(x)).",
+    )
+
+
+@suite.check(BLOCK, hint="Hand the mask on in both forms.")
+def pre_norm_gets_the_mask(student: Any, draw: Draw) -> None:
+    """With norm_first=True the mask reaches the attention too."""
+    block = build(student, draw, *SIZES, norm_first=True)
+    enliven(block, draw)
+    x = draw.normal(2, 5, DIM)
+    mask = torch.ones(2, 1, 1, 5, dtype=torch.bool)
+    mask[..., 3] = False
+    other = x.clone()
+    other[:, 3] = draw.normal(2, DIM)
+    leak = largest_difference(block(x, mask)[:, :3], block(other, mask)[:, :3])
+    expect(
+        leak < 1e-5,
+        f"With norm_first=True a token that the mask hides moves the others by {leak:.3f}: hand "
+        "the mask to the attention there as well.",
     )
