@@ -76,6 +76,17 @@ def dropout_rate_is_handed_on(student: Any, draw: Draw) -> None:
 
 
 @suite.check(MODULE)
+def every_call_draws_anew(student: Any, draw: Draw) -> None:
+    """Two calls in training drop different weights."""
+    layer = Layer(student, DIM, 2, dropout=0.5, train=True).randomise(draw)
+    x = draw.normal(20, 6, DIM)  # 1440 weights: two equal draws have a chance of 2 ** -1440
+    expect(
+        not close(layer(x), layer(x), 1e-6),
+        "Two calls in training mode drop the same weights, or none: do not seed, draw anew.",
+    )
+
+
+@suite.check(MODULE)
 def no_dropout_by_default(student: Any, draw: Draw) -> None:
     """Without a rate, training mode computes what evaluation mode does."""
     layer = Layer(student, 12, 3).randomise(draw, bias=0.3)

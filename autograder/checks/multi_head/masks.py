@@ -83,7 +83,7 @@ def no_look_ahead(student: Any, draw: Draw) -> None:
         )
 
 
-@suite.check(MODULE, points=2)
+@suite.check(MODULE, points=2, hint="Let the mask broadcast to (batch, heads, query, key).")
 def every_mask_shape_broadcasts(student: Any, draw: Draw) -> None:
     """A mask acts like its expansion to (batch, heads, length, length)."""
     batch, heads, length = 3, 4, 5
@@ -111,7 +111,7 @@ def every_mask_shape_broadcasts(student: Any, draw: Draw) -> None:
         )
 
 
-@suite.check(MODULE)
+@suite.check(MODULE, hint="A mask may differ from head to head.")
 def each_head_has_its_mask(student: Any, draw: Draw) -> None:
     """A mask (batch, heads, length, length) acts on each head by itself."""
     layer = random_layer(student, draw, 8, 2)

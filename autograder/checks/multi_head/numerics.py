@@ -50,9 +50,9 @@ def gradient_of_the_input_is_whole(student: Any, draw: Draw) -> None:
         )
 
 
-@suite.check(MODULE)
+@suite.check(MODULE, hint="Let new tensors take their dtype from x, or write x.new_zeros.")
 def works_in_float64(student: Any, draw: Draw) -> None:
-    """A module in float64 computes in float64."""
+    """A module in float64 takes and gives float64."""
     layer = Layer(student, DIM, HEADS).randomise(draw, bias=0.3)
     x = draw.normal(2, 4, DIM)
     single = layer(x)
@@ -64,12 +64,6 @@ def works_in_float64(student: Any, draw: Draw) -> None:
     )
     expect(
         close(double, single.double(), 1e-3), "In float64 the output is another than in float32."
-    )
-    nudge = draw.normal(2, 4, DIM, dtype=torch.float64) * 1e-12
-    moved = float((layer(x.double() + nudge) - double).abs().max()) / 1e-12
-    expect(
-        1e-2 < moved < 1e3,
-        "In float64 the result is only as exact as float32: a step converts in between.",
     )
 
 

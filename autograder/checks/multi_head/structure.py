@@ -107,6 +107,7 @@ SCALES = {
     "that is √embed_dim": math.sqrt(DIM),
     "that is head_dim without the root, or the root twice": DIM / HEADS,
     "that is embed_dim": float(DIM),
+    "that is the root of the length": math.sqrt(2),
     "that is √num_heads": math.sqrt(HEADS),
     "that is num_heads": float(HEADS),
     "one head has all embed_dim features": DIM / HEADS / math.sqrt(DIM),

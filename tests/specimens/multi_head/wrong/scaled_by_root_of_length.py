@@ -1,4 +1,4 @@
-# caught by: works_in_float64
+# caught by: scores_scaled_by_root_of_head_dim
 import math
 
 import torch
@@ -41,11 +41,10 @@ class MultiHeadAttention(nn.Module):
 
     def forward(self, x, mask=None):
         batch, length, _ = x.shape
-        dtype = x.dtype
         q = split_heads(self.q_proj(x), self.num_heads)
         k = split_heads(self.k_proj(x), self.num_heads)
         v = split_heads(self.v_proj(x), self.num_heads)
-        scores = q @ k.transpose(-2, -1) / math.sqrt(self.head_dim)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(length)
         if mask is not None:
             if mask.dtype != torch.bool:
                 raise TypeError(f"mask must be bool, got {mask.dtype}")
@@ -59,4 +58,4 @@ class MultiHeadAttention(nn.Module):
         if mask is not None:
             weights = weights.masked_fill(~mask, 0.0)
         weights = self.drop(weights)
-        return self.o_proj(merge_heads(weights.float() @ v.float()).to(dtype))
+        return self.o_proj(merge_heads(weights @ v))
