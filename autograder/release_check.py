@@ -99,9 +99,14 @@ def suspicions(text: str, written: Written) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield from _call(node, node.func.id, written, live)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id in live and node.attr.startswith("_"):
-                yield f"`{ast.unparse(node)}`: names with an underscore are not handed out"
+        elif isinstance(node, ast.Attribute) and is_private(node, live):
+            yield f"`{ast.unparse(node)}`: names with an underscore are not handed out"
+
+
+def is_private(node: ast.Attribute, live: set[str]) -> bool:
+    """Whether an attribute of a student's object has a name that is not handed out."""
+    owner = node.value
+    return isinstance(owner, ast.Name) and owner.id in live and node.attr.startswith("_")
 
 
 def instances(tree: ast.AST, written: Written) -> set[str]:
