@@ -199,8 +199,9 @@ def a_lone_token_passes_linearly(student: Any, draw: Draw) -> None:
         f"A lone token's output is not linear in it (off by {gap:.2g}): values and output are "
         "plain linear layers, without normalisation or activation.",
     )
-    constant = layer.fill(0.5)(x[:, None])[:, 0]  # (8, DIM), each feature 0.5² · DIM · Σx
-    ratio = float(constant.sum() / (0.25 * DIM * DIM * x.sum()))
+    positive = x.abs()  # so that the sum below is far from 0
+    constant = layer.fill(0.5)(positive[:, None])[:, 0]  # (8, DIM), each 0.5² · DIM · Σx
+    ratio = float(constant.sum() / (0.25 * DIM * DIM * positive.sum()))
     expect(
         abs(ratio - 1) < 1e-3,
         f"With all weights equal a lone token gives {ratio:.3g} times what values and output "
