@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import select
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +12,15 @@ from typing import Any
 
 from nbformat import NotebookNode, from_dict
 
-from autograder import wire
+from autograder import link, wire
 from autograder.errors import DiskLimit, MemoryLimit, ProcessEnded, TimeLimit, WorkerLost, rebuild
+from autograder.outputs import outputs_of
 from autograder.proxies import adopt, proxies_in, reference
 from autograder.sandbox import Limits
 from autograder.zygote import SandboxError, Spawned, Zygote
 
 BIRTH_SECONDS = 120.0  # the zygote may still be importing
 HUNG = 3  # after so many timeouts a name is not asked again
-WATCH = 0.25  # seconds between two looks at the disk, where the worker has none of its own
 GRACE = 0.5  # between Ctrl-C and the end
 SIGNALS = {
     4: "illegal instruction",
@@ -178,7 +177,7 @@ class Session:
         cell = Cell(source)
         try:
             outputs, error, used = self._question("execute", [source], allowed)
-            result = Execution(_outputs(outputs), None if error is None else str(error), used)
+            result = Execution(outputs_of(outputs), None if error is None else str(error), used)
         except WorkerLost as lost:
             cell.fatal = True
             result = self._lost(lost, time.monotonic() - start)
@@ -240,7 +239,7 @@ class Session:
         parts = wire.pack([current.number, drops, operation, *values], self._reference)
         end = time.monotonic() + seconds
         try:
-            _send(current.spawned, parts, end)
+            link.send(current.spawned, parts, end)
             return self._answer(current, end, adopt(self, origin, root))
         except TimeoutError:
             self._interrupt(current)
@@ -287,9 +286,9 @@ class Session:
 
     def _receive(self, current: Wire, end: float, resolve: Callable[..., Any] | None = None) -> Any:
         watch = None if any("disk" in part for part in self.sandbox) else self._count_disk
-        prefix, rest = _read(current.spawned, wire.PREFIX.size, end, watch=watch)
+        prefix, rest = link.read(current.spawned, wire.PREFIX.size, end, watch=watch)
         header, buffers = wire.sizes(prefix)
-        data, rest = _read(current.spawned, header + buffers, end, rest)
+        data, rest = link.read(current.spawned, header + buffers, end, rest)
         if rest:
             raise wire.WireError("more than one answer")
         view = memoryview(data)
@@ -312,74 +311,6 @@ class Session:
         """A proxy is gone: the worker may let go of its object with the next question."""
         if self._wire is not None and generation == self.generation:
             self._wire.drops.append(handle)
-
-
-def _wait(spawned: Spawned, end: float, write: bool = False) -> None:
-    left = end - time.monotonic()
-    here = [spawned.link]
-    ready = select.select([] if write else here, here if write else [], [], max(0.0, left))
-    if not any(ready):
-        raise TimeoutError
-
-
-def _send(spawned: Spawned, parts: list[Any], end: float) -> None:
-    """Send a message without waiting longer than until ``end`` for a worker that does not read."""
-    data = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
-    spawned.link.setblocking(False)
-    while data:
-        try:
-            data = data[spawned.link.send(data) :]
-        except BlockingIOError:
-            _wait(spawned, end, write=True)
-
-
-def _read(
-    spawned: Spawned,
-    count: int,
-    end: float,
-    start: bytes = b"",
-    watch: Callable[[], None] | None = None,
-) -> tuple[Any, bytes]:
-    """Exactly ``count`` bytes, and what came beyond them; ``watch`` is called while it waits."""
-    data = bytearray(start)
-    while len(data) < count:
-        while watch is not None and end - time.monotonic() > WATCH:
-            try:
-                _wait(spawned, time.monotonic() + WATCH)
-                break
-            except TimeoutError:
-                watch()
-        _wait(spawned, end)
-        part = spawned.link.recv(max(1 << 16, min(count - len(data), 1 << 20)))
-        if not part:
-            raise EOFError
-        data += part
-    return data[:count], bytes(data[count:])
-
-
-def _outputs(values: Any) -> list[NotebookNode]:
-    """Outputs as a worker sent them, if they are what nbformat knows."""
-    if not isinstance(values, list):
-        raise wire.WireError("a list of outputs was expected")
-    return [from_dict(_output(value)) for value in values[:1000]]
-
-
-FIELDS: dict[str, dict[str, type]] = {
-    "stream": {"name": str, "text": str},
-    "display_data": {"data": dict, "metadata": dict},
-    "execute_result": {"data": dict, "metadata": dict, "execution_count": int},
-    "error": {"ename": str, "evalue": str, "traceback": list},
-}
-
-
-def _output(value: Any) -> dict[str, Any]:
-    kind = value.get("output_type") if isinstance(value, dict) else None
-    fields = FIELDS.get(kind) if isinstance(kind, str) else None
-    if fields is None:
-        raise wire.WireError("an output of no known kind")
-    if any(type(value.get(name)) is not wanted for name, wanted in fields.items()):
-        raise wire.WireError(f"a malformed output of kind {kind}")
-    return {"output_type": kind} | {name: value[name] for name in fields}
 
 
 def definitions(source: str) -> str:

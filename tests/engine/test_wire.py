@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder import wire
+from autograder.wire import format as form
 
 
 def carried(value: Any, keep: Any = None, resolve: Any = None) -> Any:
@@ -202,12 +203,12 @@ def test_what_is_no_data_can_be_kept() -> None:
 
 def test_limits_on_depth_parts_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     deep: Any = []
-    for _ in range(wire.MAX_DEPTH + 2):
+    for _ in range(form.MAX_DEPTH + 2):
         deep = [deep]
     loop: list[Any] = []
     loop.append(loop)
-    monkeypatch.setattr(wire, "MAX_NODES", 1000)
-    monkeypatch.setattr(wire, "MAX_BUFFERS", 1000)
+    monkeypatch.setattr(form, "MAX_NODES", 1000)
+    monkeypatch.setattr(form, "MAX_BUFFERS", 1000)
     for value in (deep, loop, [[] for _ in range(1001)], bytes(1001), torch.zeros(251)):
         with pytest.raises(wire.WireError):
             wire.pack(value)
@@ -286,7 +287,7 @@ def test_a_named_tuple_with_hostile_fields_is_a_plain_tuple() -> None:
 
 
 def test_prefixes_are_checked() -> None:
-    for prefix in (b"\0" * 12, wire.PREFIX.pack(wire.MAGIC, 2**32 - 1, 0), b"TbH1" + b"\xff" * 8):
+    for prefix in (b"\0" * 12, wire.PREFIX.pack(form.MAGIC, 2**32 - 1, 0), b"TbH1" + b"\xff" * 8):
         with pytest.raises(wire.WireError):
             wire.sizes(prefix)
 
