@@ -64,7 +64,9 @@ def main(argv: list[str]) -> int:
 def run(course: CourseFolder, options: argparse.Namespace) -> int:
     """The whole command, once the course is known to be ours alone."""
     started = time.perf_counter()
-    zygote = None if options.scheduler else warm_up(course, options.assignment)
+    zygote = None
+    if not options.scheduler:
+        zygote = warm_up(course, options.assignment, options.require_sandbox)
     try:
         from autograder.gradebook import Gradebook
         from autograder.spec import Spec
@@ -98,13 +100,13 @@ def run(course: CourseFolder, options: argparse.Namespace) -> int:
     return 1 if failed or not students else 0
 
 
-def warm_up(course: CourseFolder, assignment: str) -> Any:
+def warm_up(course: CourseFolder, assignment: str, require_sandbox: bool) -> Any:
     """Start the warm process first of all: it imports torch while the rest is prepared."""
+    from autograder.pool import start
     from autograder.preload import preload_of
-    from autograder.zygote import Zygote
 
     names = course.settings.preload or preload_of(course.notebooks(assignment), course.root)
-    return Zygote.start(preload=tuple(names))
+    return start(names, require_sandbox or course.settings.require_sandbox)
 
 
 def outcomes(

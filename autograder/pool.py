@@ -13,7 +13,13 @@ from autograder.spec import Outcome, Spec
 from autograder.zygote import DEFAULT_PRELOAD, JudgeProcess, Zygote
 
 TRIES = 2
+WHOLE = ("landlock", "seccomp", "namespaces", "disk", "rlimits", "uid")
 Item = tuple[str, Path]
+
+
+def start(preload: Sequence[str], whole_sandbox: bool = False) -> Zygote:
+    """The warm process; with ``whole_sandbox`` no worker with less than all of it is accepted."""
+    return Zygote.start(preload=tuple(preload), require=WHOLE if whole_sandbox else ())
 
 
 def serve(zygote: Zygote, channel: Any, spec: dict[str, Any]) -> None:
@@ -43,7 +49,7 @@ class Pool:
         self.spec = spec
         self.workers = max(1, workers)
         self._own = zygote is None
-        self.zygote = zygote or Zygote.start(preload=tuple(preload or DEFAULT_PRELOAD))
+        self.zygote = zygote or start(preload or DEFAULT_PRELOAD, spec.require_sandbox)
         self.judges: list[JudgeProcess] = []
 
     def __enter__(self) -> Pool:

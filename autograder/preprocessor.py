@@ -36,7 +36,7 @@ class Judging:
     def grade(self, student: str, folder: Path, notebook: str) -> Any:
         """The outcome of one notebook; raises GradingFailed when the grader failed."""
         if self.pool is None:
-            self.pool = Pool(self.spec, workers=1, preload=self.preload)
+            self.pool = Pool(self.spec, preload=self.preload)
         outcome = self.pool.grade(student, folder, notebook)
         if outcome.error is not None:
             raise GradingFailed(outcome.error)
