@@ -93,3 +93,20 @@ def place(code: float, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The index at which ``coded(*shape)`` holds ``code``."""
     found = torch.unravel_index(torch.tensor(int(code)), shape)
     return tuple(int(index) for index in found)
+
+
+@live.beside
+def call_in_layout(function: Any, x: Tensor, layout: str, *args: Any) -> Any:
+    """Call ``function`` with x's numbers in another layout of memory, made beside it.
+
+    Tensors that travel between processes arrive contiguous. ``layout`` is "slice", "expanded"
+    (x[:1] repeated), or two axes such as "01", whose order in memory is swapped.
+    """
+    if layout == "slice":
+        x = torch.stack([x, -x - 1], dim=-1)[..., 0]
+    elif layout == "expanded":
+        x = x[:1].expand(x.shape)
+    else:
+        first, second = int(layout[0]), int(layout[1])
+        x = x.transpose(first, second).contiguous().transpose(first, second)
+    return function(x, *args)
