@@ -56,6 +56,8 @@ def _pretrained(auto: str, path: str) -> tuple[Any, Any]:
         raise CourseError(_advice(path, error)) from error
     if tokenizer.pad_token is None:  # GPT-2 has none; batches need one
         tokenizer.pad_token = tokenizer.eos_token
+    if auto == "AutoModelForCausalLM" and model.loss_type is None:
+        model.loss_type = "ForCausalLM"  # GPT-2's class name hides it; a warning at the first loss
     return model.eval(), tokenizer
 
 

@@ -62,7 +62,7 @@ def _bits_per_character(model: Any, tokenizer: Any, text: str) -> float:
     return loss / math.log(2) / len(tokenizer.decode(ids[0]))
 
 
-@pytest.mark.parametrize(("role", "bound"), [("causal_lm", 1.3), ("small_gpt2", 1.85)])
+@pytest.mark.parametrize(("role", "bound"), [("causal_lm", 1.3), ("small_gpt2", 1.75)])
 def test_held_out_tale(role: str, bound: float, loaded: dict[str, Any]) -> None:
     """A converted weight in the wrong order, or a wrong tokenizer, costs far more than this."""
     tale = data.load("tales", "dev")[0]["text"]
@@ -81,21 +81,44 @@ def test_smollm_splits_numbers_into_digits(loaded: dict[str, Any]) -> None:
     assert tokenizer.tokenize("year 1805") == ["year", "Ġ", "1", "8", "0", "5"]
 
 
+def _best(model: Any, tokenizer: Any, text: str, count: int) -> list[str]:
+    import torch
+
+    inputs = tokenizer(text, return_tensors="pt")
+    with torch.no_grad():
+        logits = model(**inputs).logits[inputs.input_ids == tokenizer.mask_token_id]
+    return tokenizer.convert_ids_to_tokens(logits[0].topk(count).indices.tolist())
+
+
 def test_infills(loaded: dict[str, Any]) -> None:
+    wanted = {
+        "The little mermaid lived at the bottom of the [MASK].": "sea",
+        "The old [MASK] sat by the fire and told stories.": "man",
+        "He put the money in his [MASK] and went home.": "pocket",
+    }
+    for text, word in wanted.items():
+        assert _best(*loaded["masked_lm"], text, 1) == [word]
+    drinks = _best(*loaded["masked_lm"], "The cat drinks [MASK].", 10)
+    assert "water" in drinks and "wind" not in drinks
+
+
+def test_masked_lm_on_a_held_out_tale(loaded: dict[str, Any]) -> None:
+    """Every seventh piece of 40 blocks masked; 0.378 over all dev tales, five sigma below: 0.25."""
     import torch
 
     model, tokenizer = loaded["masked_lm"]
-    wanted = {
-        "Once upon a [MASK], there was a king.": "time",
-        "The sun shone and the [MASK] sang in the trees.": "birds",
-        "She opened the [MASK] and looked out of the window.": "door",
-    }
-    for text, word in wanted.items():
-        inputs = tokenizer(text, return_tensors="pt")
-        with torch.no_grad():
-            logits = model(**inputs).logits[inputs.input_ids == tokenizer.mask_token_id]
-        best = tokenizer.convert_ids_to_tokens(logits[0].topk(5).indices.tolist())
-        assert word in best, f"{text} {best}"
+    text = " ".join(data.load("tales", "dev")["text"])[:12_000]
+    pieces = tokenizer(text, add_special_tokens=False).input_ids
+    body = torch.tensor(pieces[: 40 * 62]).view(40, 62)
+    first, last = (torch.full((40, 1), i) for i in (tokenizer.cls_token_id, tokenizer.sep_token_id))
+    ids = torch.cat([first, body, last], dim=1)  # (40, 64)
+    masked = ids.clone()
+    masked[:, 4:63:7] = tokenizer.mask_token_id
+    with torch.no_grad():
+        guesses = model(masked).logits[:, 4:63:7].argmax(-1)
+    right = (guesses == ids[:, 4:63:7]).float()
+    assert right.numel() == 360
+    assert right.mean() > 0.25
 
 
 def test_translator_both_ways() -> None:
