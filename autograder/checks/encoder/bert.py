@@ -184,6 +184,7 @@ def no_further_norms(student: Any, draw: Draw) -> None:
     counts = []
     for layers in (1, 2):
         values = live.parameters(build(student, draw, WORDS, layers, *SIZES))
+        expect(values, "The model has no parameters.")
         counts.append(sum(is_gain(value) for value in values.values()))
     extra = counts[0] - (counts[1] - counts[0])
     expect(

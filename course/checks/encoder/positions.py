@@ -162,7 +162,9 @@ def longer_than_the_table_is_refused(student: Any, draw: Draw) -> None:
 @suite.check(ENCODING, hint=MODULE)
 def table_is_not_trained(student: Any, draw: Draw) -> None:
     """The table is a buffer: the module has no parameter."""
-    found = {n: tuple(v.shape) for n, v in live.parameters(build(student, draw, DIM)).items()}
+    module = build(student, draw, DIM)
+    as_tensor(module(draw.normal(1, 2, DIM)), "The output", (1, 2, DIM))
+    found = {n: tuple(v.shape) for n, v in live.parameters(module).items()}
     expect(
         not found,
         f"The module has parameters, {found}: an optimizer would change the table. Keep it with "
