@@ -193,14 +193,6 @@ def points_of(folder: Path, size: int) -> list[float | None]:
     return [found.get(f"student{number:03d}") for number in range(size)]
 
 
-def otter_way(python: Path, size: int) -> str:
-    """otter-grader's version in its own environment, or why it could not be asked."""
-    asked = subprocess.run(
-        [python, "-c", "import otter; print(otter.__version__)"], capture_output=True, text=True
-    )
-    return asked.stdout.strip() or f"not importable: {asked.stderr.strip().splitlines()[-1:]}"
-
-
 def table(found: dict[tuple[str, int], list[Usage]]) -> str:
     """Markdown: best of the rounds a way and size; ratios against stock's cost a submission."""
     best = {
@@ -256,7 +248,6 @@ def main() -> int:
     parser.add_argument("--ways", nargs="+", default=list(WAYS), help="only these")
     parser.add_argument("--plot", type=Path, help="write a picture here")
     parser.add_argument("--json", type=Path, help="write the raw numbers here")
-    parser.add_argument("--otter", type=Path, metavar="PYTHON", help="python with otter-grader")
     options = parser.parse_args()
     found: dict[tuple[str, int], list[Usage]] = {}
     with tempfile.TemporaryDirectory(prefix="grading-") as place:
@@ -271,8 +262,6 @@ def main() -> int:
                         load = os.getloadavg()[0]
                         print(name, sizes[index], used, f"load {load:.1f}", flush=True)
     print("\n" + table(found))
-    if options.otter:
-        print(f"\notter-grader: {otter_way(options.otter, options.sizes[0])}")
     if options.plot:
         plot(found, options.plot)
     if options.json:
