@@ -2,13 +2,15 @@
 
 A solution cell holds one or more of the exercise's names. Signature and docstring stand outside
 the region, the body within it. Private helpers that a name uses stand between ``### BEGIN
-HELPERS`` and ``### END HELPERS`` and vanish from the released version.
+HELPERS`` and ``### END HELPERS`` and vanish from the released version. The points of graded cells
+are set to those of their checks.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +163,19 @@ def synced(notebook: NotebookNode, exercise: Exercise) -> list[tuple[NotebookNod
     return pairs
 
 
+def due_points(notebook: NotebookNode, exercise: Exercise) -> list[tuple[NotebookNode, float]]:
+    """Every graded code cell with the points of the checks that it runs."""
+    pairs = []
+    for package, kind in (("course", "visible"), ("autograder", "hidden")):
+        suite = importlib.import_module(f"{package}.checks.{exercise.word}").suite
+        due = {f"{name}-{kind}": suite.points(name) for name in exercise.names}
+        for cell in notebook.cells:
+            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if grade_id in due:
+                pairs.append((cell, due[grade_id]))
+    return pairs
+
+
 def main(argv: list[str]) -> int:
     """``python -m autograder sync``: rewrite, or with ``--check`` only compare."""
     parser = argparse.ArgumentParser(prog="python -m autograder sync", description=__doc__)
@@ -177,8 +192,12 @@ def main(argv: list[str]) -> int:
         for cell, text in stale:
             print(f"{word}: {cell.metadata.nbgrader.grade_id} differs from solutions/{word}.py")
             cell.source = text
-        differing += len(stale)
-        if stale and not options.check:
+        off = [(c, p) for c, p in due_points(notebook, chosen) if c.metadata.nbgrader.points != p]
+        for cell, points in off:
+            print(f"{word}: {cell.metadata.nbgrader.grade_id} is worth {points:g} points")
+            cell.metadata.nbgrader["points"] = points
+        differing += len(stale) + len(off)
+        if (stale or off) and not options.check:
             nbformat.write(notebook, chosen.assignment)
-    print(f"{differing} solution cells {'differ' if options.check else 'rewritten'}")
+    print(f"{differing} cells {'differ' if options.check else 'rewritten'}")
     return 1 if options.check and differing else 0

@@ -233,6 +233,29 @@ def heads_are_as_many_as_asked(student: Any, draw: Draw) -> None:
 
 
 @suite.check(BLOCK)
+def gradients_flow_by_every_road(student: Any, draw: Draw) -> None:
+    """The gradient of the input is the slope of the output, in both forms"""
+    for norm_first in (False, True):
+        block = build(student, draw, *SIZES, norm_first=norm_first)
+        enliven(block, draw)
+        x, cotangent = draw.normal(2, 4, DIM), draw.normal(2, 4, DIM)
+        (found,) = live.gradients(block, [x], {}, [0], [cotangent])
+        expect(found is not None, "No gradient reaches the input: something is detached.")
+        # Central differences: at this step the third derivative and float32 leave about 1 %.
+        step = 0.002
+        ways = [draw.normal(2, 4, DIM) for _ in range(6)]
+        rises = [block(x + step * way) - block(x - step * way) for way in ways]
+        slopes = torch.stack([(rise * cotangent).sum() / 2 / step for rise in rises])
+        along = torch.stack([(found * way).sum() for way in ways])
+        off = float((along - slopes).norm() / slopes.norm().clamp(min=1e-6))
+        expect(
+            off < 0.15,
+            f"The gradient of the input is off from the output's slope by {off:.0%}: a sublayer's "
+            "input is detached, or a part computes without autograd.",
+        )
+
+
+@suite.check(BLOCK)
 def input_is_left_alone(student: Any, draw: Draw) -> None:
     """x is not overwritten, float64 stays float64, gradients reach x."""
     for norm_first in (False, True):
