@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,3 +178,9 @@ def test_notebooks_name_no_place_of_their_maker() -> None:
         text = json.dumps(json.loads(path.read_text("utf-8")))
         for place in ("/home/", "/root/", "/tmp/", "/Users/"):
             assert place not in text, f"{path} holds {place}"
+
+
+def test_readme_lists_the_exercises_as_they_are() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "readme_table.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
