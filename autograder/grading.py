@@ -19,12 +19,12 @@ from nbformat import NotebookNode
 from autograder import report
 from autograder.authority import Authority, SourceCell
 from autograder.intake import Intake, Planned, take_in
+from autograder.provisions import lay_out
 from autograder.reading import Reading, raw_cell
 
 if TYPE_CHECKING:
     from course.checks import Result
 
-ROOT = Path(__file__).resolve().parent.parent
 TOO_LONG = "The notebook as a whole ran longer than is allowed; this cell was not run any more."
 NOTHING = "Nothing could be graded, because no readable notebook was handed in."
 
@@ -89,21 +89,6 @@ def grade_notebook(
         readable=readable,
         limits=limits,
     )
-
-
-def lay_out(folder: Path, earlier: Sequence[str]) -> list[Path]:
-    """Put this course's package, and the earlier solutions alone, where a student can import them.
-
-    Returns what the sandbox must let the worker read besides.
-    """
-    if earlier:
-        package = folder / "solutions"
-        package.mkdir(exist_ok=True)
-        (package / "__init__.py").write_text("")
-        for word in earlier:
-            text = (ROOT / "solutions" / f"{word}.py").read_text("utf-8")
-            (package / f"{word}.py").write_text(text, "utf-8")
-    return [ROOT / "course"]
 
 
 def grade_reading(

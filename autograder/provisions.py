@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from course.syllabus import ROOT, exercises
@@ -17,3 +18,18 @@ def for_assignment(assignment: str) -> dict[str, Path]:
                 name = f"solutions/{word}.py"
                 provided[name] = ROOT / name
     return provided
+
+
+def lay_out(folder: Path, earlier: Sequence[str]) -> list[Path]:
+    """Put this course's package, and the earlier solutions alone, where a student can import them.
+
+    Returns what the sandbox must let the worker read besides.
+    """
+    if earlier:
+        package = folder / "solutions"
+        package.mkdir(exist_ok=True)
+        (package / "__init__.py").write_text("")
+        for word in earlier:
+            text = (ROOT / "solutions" / f"{word}.py").read_text("utf-8")
+            (package / f"{word}.py").write_text(text, "utf-8")
+    return [ROOT / "course"]

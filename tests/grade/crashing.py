@@ -9,8 +9,8 @@ from typing import Any
 
 from autograder.course_folder import CourseFolder
 from autograder.gradebook import Gradebook
-from autograder.store import Store
 from autograder.spec import Outcome, Spec
+from autograder.store import Store
 from tests.any_course.course import solved
 
 STEPS = ("empty", "written", "ready", "in_transaction", "committed", "moved")
