@@ -98,8 +98,10 @@ def with_answer(source: NotebookNode, text: str) -> NotebookNode:
     return submission
 
 
-def import_error(graded: NotebookNode, path: Path, source: NotebookNode) -> str | None:
-    """What the answer's own cell raised, with its line, or None."""
+def import_error(graded: NotebookNode, path: Path, source: NotebookNode, text: str) -> str | None:
+    """What the answer's own cell raised, with its line in the file, or None."""
+    # IPython counts lines from the first that is not empty.
+    skipped = len(text) - len(text.lstrip("\n"))
     first = next(c.metadata.nbgrader.grade_id for c in source.cells if is_code_answer(c))
     for cell in graded.cells:
         if cell.metadata.get("nbgrader", {}).get("grade_id") != first:
@@ -108,7 +110,7 @@ def import_error(graded: NotebookNode, path: Path, source: NotebookNode) -> str 
             if output.output_type == "error":
                 trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(output.get("traceback", [])))
                 lines = re.findall(r"Cell [^\n]*?, line (\d+)|^-+> ?(\d+)", trace, re.MULTILINE)
-                place = f", line {lines[0][0] or lines[0][1]}" if lines else ""
+                place = f", line {int(lines[0][0] or lines[0][1]) + skipped}" if lines else ""
                 said = " ".join(f"{output.ename}: {output.evalue}".split())[:300]
                 return f"{path}{place}: raises on import: {said}"
     return None
@@ -134,7 +136,7 @@ def grade_answer(
             seed=seed,
             earlier=chosen.earlier,
         )
-    raised = import_error(graded.notebook, path, source)
+    raised = import_error(graded.notebook, path, source, text)
     if raised is not None:
         raise AnswerError(raised)
     results = [found for cell in graded.cells.values() for found in cell.results]

@@ -73,7 +73,7 @@ def configure(
     )
     c.GenerateAssignment.preprocessors = ["autograder.release_gate.ReleaseCheck", *steps]
     c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackExporter"
-    c.GenerateFeedback.preprocessors = ["nbgrader.preprocessors.GetGrades"]
+    c.GenerateFeedback.preprocessors = ["autograder.feedback.GetMarks"]
     c.HTMLExporter.preprocessors = ["autograder.sanitise.SafeOutputs"]
     c.HTMLExporter.filters = {"markdown2html": "autograder.sanitise.markdown_to_html"}
     if "nbgrader.apps" in sys.modules:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from nbconvert.exporters import Exporter
 from nbconvert.filters import ansi2html
 from nbformat import NotebookNode
+from nbgrader.preprocessors import GetGrades
 
 from autograder import sanitise
 
@@ -95,6 +96,7 @@ class Page:
         self.notes = [Markup(sanitise.render_markdown(n)) for n in self.record.get("notes", [])]
         self.cells = [self._cell(i, cell) for i, cell in enumerate(notebook.cells)]
         self.parts = [cell for cell in self.cells if cell["max_points"] is not None]
+        self.waiting = sum(cell["max_points"] for cell in self.parts if cell["waits"])
 
     def _cell(self, index: int, cell: Any) -> dict[str, Any]:
         marks = cell.metadata.get("nbgrader", {})
@@ -109,6 +111,7 @@ class Page:
             "name": marks.get("grade_id", ""),
             "points": marks.get("score") if graded else None,
             "max_points": marks.get("points") if graded else None,
+            "waits": bool(graded and marks.get("waits")),
             "comment": self._comment(marks.get("comment")),
             "checks": [],
             "message": None,
@@ -143,6 +146,21 @@ class Page:
             made["withheld"] = AFTER_HIDDEN
         else:
             made["outputs"] = [shown_output(output) for output in outputs]
+
+
+class GetMarks(GetGrades):
+    """nbgrader's grades in the notebook, and which of them still wait for a person."""
+
+    def _get_score(self, cell: NotebookNode, resources: Any) -> None:
+        super()._get_score(cell, resources)
+        grade = self.gradebook.find_grade(
+            cell.metadata["nbgrader"]["grade_id"],
+            self.notebook_id,
+            self.assignment_id,
+            self.student_id,
+        )
+        waits = grade.auto_score is None and grade.manual_score is None
+        cell.metadata.nbgrader["waits"] = waits
 
 
 class FeedbackExporter(Exporter):

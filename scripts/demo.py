@@ -7,6 +7,7 @@ specimen, graded notebooks, feedback pages and ``grades.csv``. Then prints who l
 from __future__ import annotations
 
 import argparse
+import ast
 import csv
 import os
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import nbformat
 
-from autograder.answers import with_answer
+from autograder.sync import is_code_answer, names_in_cell
 from course.syllabus import ROOT, Exercise, exercise, exercises
 
 SPECIMENS = ROOT / "tests" / "specimens"
@@ -80,6 +81,26 @@ def answers(chosen: Exercise) -> list[tuple[str, Path | None]]:
     return list(zip(STUDENTS, handed_in, strict=False))
 
 
+def fill(notebook: nbformat.NotebookNode, text: str, chosen: Exercise) -> None:
+    """Put an answer file into a released notebook, each definition into its own cell."""
+    lines = text.splitlines()
+    own = {
+        node.name: range(node.lineno - 1, node.end_lineno or node.lineno)
+        for node in ast.parse(text).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in chosen.names
+    }
+    taken = {line for span in own.values() for line in span}
+    rest = [line for i, line in enumerate(lines) if i not in taken]
+    if rest[0].startswith("#"):  # a specimen's first line names its mistake: not for this page
+        del rest[0]
+    for cell in filter(is_code_answer, notebook.cells):
+        parts = [
+            "\n".join(lines[i] for i in own[n]) for n in names_in_cell(cell, chosen) if n in own
+        ]
+        cell.source = "\n\n\n".join(["\n".join(rest).strip(), *parts]).strip()
+        rest = []
+
+
 def hand_in(folder: Path, chosen: Exercise) -> list[tuple[str, Path | None]]:
     """Write one submission a student into ``submitted/``; None hands in the released stub."""
     released = folder / "release" / chosen.folder / f"{chosen.word}.ipynb"
@@ -87,7 +108,7 @@ def hand_in(folder: Path, chosen: Exercise) -> list[tuple[str, Path | None]]:
     for student, answer in students:
         notebook = nbformat.read(released, as_version=4)
         if answer is not None:
-            notebook = with_answer(notebook, answer.read_text("utf-8"))
+            fill(notebook, answer.read_text("utf-8"), chosen)
             for cell in notebook.cells:
                 if cell.cell_type == "markdown" and cell.metadata.get("nbgrader", {}).get(
                     "solution"
