@@ -122,6 +122,9 @@ class Worker:
 
     def __init__(self, link: socket.socket, limits: Limits) -> None:
         self.link = link
+        # A process that a student forks must not answer for this one: it loses the socket, and
+        # ends when it comes back from the cell.
+        os.register_at_fork(after_in_child=link.close)
         self.limits = limits
         self.objects: dict[int, Any] = {}
         self.numbers: dict[int, int] = {}
