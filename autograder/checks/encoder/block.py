@@ -245,7 +245,7 @@ def gradients_flow_by_every_road(student: Any, draw: Draw) -> None:
         step = 0.002
         ways = [draw.normal(2, 4, DIM) for _ in range(6)]
         rises = [block(x + step * way) - block(x - step * way) for way in ways]
-        slopes = torch.stack([(rise * cotangent).sum() / 2 / step for rise in rises])
+        slopes = torch.stack([(rise.detach() * cotangent).sum() / 2 / step for rise in rises])
         along = torch.stack([(found * way).sum() for way in ways])
         off = float((along - slopes).norm() / slopes.norm().clamp(min=1e-6))
         expect(
