@@ -1,8 +1,9 @@
 """Grade the same class by stock nbgrader and by ours, interleaved in one run, and compare.
 
 The class (``grading_class.py``) imports torch and transformers and has four tests by plain assert,
-which stock nbgrader can run as well. Prints seconds and CPU seconds a submission, peak memory and
-ratios, and checks that every way gives every student the points that are due.
+which stock nbgrader can run as well, and otter-grader (``--otter``). Prints seconds and CPU seconds
+a submission, peak memory and ratios, and checks that every way gives every student the points that
+are due.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import grading_otter as otter
 from benchmarks.grading_class import ASSIGNMENT, expected, make_class
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,21 +67,20 @@ class Tree:
                 children = [c for t in tasks for c in (t / "children").read_text().split()]
             except (OSError, ValueError, IndexError):
                 continue
-            self.parent[number] = int(words[1])
             self.own[number] = (int(words[11]) + int(words[12])) / TICK
             self.reaped[number] = (int(words[13]) + int(words[14])) / TICK
             resident += proportional(number) if self.samples % 10 == 0 else 0
+            self.parent |= {int(child): number for child in children}
             waiting += [int(child) for child in children]
         self.samples += 1
         self.memory = max(self.memory, resident)
 
-    def cpu(self) -> float:
-        """CPU seconds of the tree."""
-        total = sum(self.own.values())
-        for number, reaped in self.reaped.items():
-            seen = sum(self.own[c] for c, above in self.parent.items() if above == number)
-            total += max(0.0, reaped - seen)
-        return total
+    def cpu(self, number: int | None = None) -> float:
+        """CPU seconds of a process, by default the root, and of all below it, each counted once."""
+        number = self.root if number is None else number
+        below = sum(self.cpu(child) for child, above in self.parent.items() if above == number)
+        # What a process has reaped holds its grandchildren's time as well.
+        return self.own.get(number, 0.0) + max(below, self.reaped.get(number, 0.0))
 
 
 def proportional(number: int) -> int:
@@ -142,16 +143,7 @@ def autograde(*words: str) -> list[str | Path]:
 
 
 def grade(workers: int) -> list[str | Path]:
-    return [
-        PYTHON,
-        "-m",
-        "autograder",
-        "grade",
-        ASSIGNMENT,
-        "--quiet",
-        "--workers",
-        f"{workers}",
-    ]
+    return [PYTHON, "-m", "autograder", "grade", ASSIGNMENT, "--quiet", "--workers", f"{workers}"]
 
 
 WAYS: dict[str, tuple[str, list[list[str | Path]]]] = {
@@ -175,11 +167,26 @@ def run_way(name: str, size: int, place: Path) -> Usage:
     make_class(folder, size, config)
     measure([[BIN / "nbgrader", "generate_assignment", ASSIGNMENT]], folder)
     used = measure(commands, folder)
-    wrong = [n for n, points in enumerate(points_of(folder, size)) if points != expected(n)]
-    if wrong:
-        raise RuntimeError(f"{name}: students {wrong} have other points than they deserve")
+    compare(name, points_of(folder, size))
     shutil.rmtree(folder)
     return used
+
+
+def run_otter(name: str, size: int, place: Path, binaries: Path) -> Usage:
+    """As ``run_way``, by otter-grader."""
+    folder = Path(tempfile.mkdtemp(dir=place))
+    otter.make_class(folder, size, binaries)
+    used = measure([otter.command(name, binaries)], folder)
+    compare(name, otter.points_of(folder, size))
+    shutil.rmtree(folder)
+    return used
+
+
+def compare(name: str, found: Sequence[float | None]) -> None:
+    """Raises RuntimeError when a student has other points than are due."""
+    wrong = [number for number, points in enumerate(found) if points != expected(number)]
+    if wrong:
+        raise RuntimeError(f"{name}: students {wrong} have other points than they deserve")
 
 
 def points_of(folder: Path, size: int) -> list[float | None]:
@@ -239,28 +246,46 @@ def plot(found: dict[tuple[str, int], list[Usage]], path: Path) -> None:
     figure.savefig(path)
 
 
-def main() -> int:
-    """Measure and print."""
+def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[48], help="classes for ours")
-    parser.add_argument("--stock-sizes", type=int, nargs="+", default=[24], help="for stock")
+    parser.add_argument("--stock-sizes", type=int, nargs="+", default=[24], help="for the others")
     parser.add_argument("--rounds", type=int, default=1, help="how often each; the best counts")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), help="only these")
+    parser.add_argument("--otter", action="store_true", help="otter-grader too; pip fetches it")
+    parser.add_argument("--otter-venv", type=Path, help="its environment, kept; else temporary")
     parser.add_argument("--plot", type=Path, help="write a picture here")
     parser.add_argument("--json", type=Path, help="write the raw numbers here")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def run_all(options: argparse.Namespace, place: Path) -> dict[tuple[str, int], list[Usage]]:
+    """Every way at every size, interleaved: what else the machine does then hits all alike."""
     found: dict[tuple[str, int], list[Usage]] = {}
+    names = [*options.ways, *(otter.WAYS if options.otter else [])]
+    binaries = Path()
+    if options.otter:
+        binaries = otter.make_environment(options.otter_venv or place / "otter")
+    for index in list(range(max(len(options.sizes), len(options.stock_sizes)))) * options.rounds:
+        for name in names:
+            ours = name in WAYS and WAYS[name][0] == OUR_CONFIG
+            sizes = options.sizes if ours else options.stock_sizes
+            if index >= len(sizes):
+                continue
+            if name in WAYS:
+                used = run_way(name, sizes[index], place)
+            else:
+                used = run_otter(name, sizes[index], place, binaries)
+            found.setdefault((name, sizes[index]), []).append(used)
+            print(name, sizes[index], used, f"load {os.getloadavg()[0]:.1f}", flush=True)
+    return found
+
+
+def main() -> int:
+    """Measure and print."""
+    options = read_options()
     with tempfile.TemporaryDirectory(prefix="grading-") as place:
-        for _ in range(options.rounds):
-            # Interleaved: what else the machine does then hits every way alike.
-            for index in range(max(len(options.sizes), len(options.stock_sizes))):
-                for name in options.ways:
-                    sizes = options.sizes if WAYS[name][0] == OUR_CONFIG else options.stock_sizes
-                    if index < len(sizes):
-                        used = run_way(name, sizes[index], Path(place))
-                        found.setdefault((name, sizes[index]), []).append(used)
-                        load = os.getloadavg()[0]
-                        print(name, sizes[index], used, f"load {load:.1f}", flush=True)
+        found = run_all(options, Path(place))
     print("\n" + table(found))
     if options.plot:
         plot(found, options.plot)
