@@ -123,3 +123,66 @@ def test_marian_names_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AutoModelForSeq2SeqLM", "Helsinki-NLP/opus-mt-en-fr"),
         ("AutoModelForSeq2SeqLM", "Helsinki-NLP/opus-mt-ROMANCE-en"),
     ]
+
+
+MARIAN = """
+import json, torch
+torch.set_num_threads(1)
+from course import models
+translate = models.load("translator")
+text = translate("The cat drinks milk.", "en", "fr")
+model, tokenizer = next(iter(translate._loaded.values()))
+found = [type(model).__name__, model.training, model.config.encoder_layers, type(text).__name__]
+ids = tokenizer("The cat drinks milk.")["input_ids"]
+found += [tokenizer.decode(ids, skip_special_tokens=True)]
+print("RESULT" + json.dumps(found))
+"""
+
+
+def save_marian(snapshot: Path) -> None:
+    """opus-mt-en-fr's architecture with random weights, and a tokenizer of two sentences."""
+    import sentencepiece
+    import torch
+    from transformers import MarianConfig, MarianMTModel
+
+    last = 59513
+    config = MarianConfig(
+        vocab_size=last + 1, d_model=512, encoder_layers=6, decoder_layers=6,
+        encoder_ffn_dim=2048, decoder_ffn_dim=2048, encoder_attention_heads=8,
+        decoder_attention_heads=8, max_position_embeddings=512, static_position_embeddings=True,
+        pad_token_id=last, decoder_start_token_id=last, eos_token_id=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = MarianMTModel(config)
+    model.generation_config.update(max_length=8, num_beams=2, bad_words_ids=[[last]])
+    model.save_pretrained(snapshot)
+    prefix = snapshot / "pieces"
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["The cat drinks milk.", "The dog drinks water."] * 50),
+        model_prefix=str(prefix), vocab_size=40, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    pieces = sentencepiece.SentencePieceProcessor(model_file=f"{prefix}.model")
+    for name in ("source.spm", "target.spm"):
+        (snapshot / name).write_bytes(Path(f"{prefix}.model").read_bytes())
+    names = [pieces.id_to_piece(i) for i in range(pieces.get_piece_size())]
+    words = ["</s>", "<unk>", *(n for n in names if n not in ("</s>", "<unk>", "<s>"))]
+    words += [f"▁word{i}" for i in range(len(words), last)]  # a random model says any of them
+    vocabulary = {word: i for i, word in enumerate(words)} | {"<pad>": last}
+    (snapshot / "vocab.json").write_text(json.dumps(vocabulary))
+    languages = {"source_lang": "en", "target_lang": "fr", "tokenizer_class": "MarianTokenizer"}
+    (snapshot / "tokenizer_config.json").write_text(json.dumps(languages))
+
+
+@pytest.mark.slow
+def test_marian_from_a_hub_cache(tmp_path: Path) -> None:
+    save_marian(_snapshot(tmp_path, "Helsinki-NLP--opus-mt-en-fr"))
+    env = os.environ | {
+        "COURSE_PROFILE": "hub",
+        "HF_HUB_CACHE": str(tmp_path),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run([sys.executable, "-c", MARIAN], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1].removeprefix("RESULT"))
+    assert found == ["MarianMTModel", False, 6, "str", "The cat drinks milk."]
