@@ -116,10 +116,8 @@ def import_error(graded: NotebookNode, path: Path, source: NotebookNode, text: s
     return None
 
 
-def grade_answer(
-    path: Path, chosen: Exercise, zygote: Zygote, seed: int
-) -> tuple[list[Result], list[str]]:
-    """Grade one file; returns the results of its checks, and the notes on what could not be run.
+def grade_answer(path: Path, chosen: Exercise, zygote: Zygote, seed: int) -> list[Result]:
+    """Grade one file; returns the results of its checks.
 
     Raises AnswerError when the file cannot be read, parsed or imported, or lacks a name.
     """
@@ -142,14 +140,14 @@ def grade_answer(
     results = [found for cell in graded.cells.values() for found in cell.results]
     if not results:
         raise AnswerError(f"{path}: no check could be run: {'; '.join(graded.notes)}")
-    return results, graded.notes
+    return results
 
 
 def try_file(path: Path, chosen: Exercise, zygote: Zygote, seed: int) -> Tried:
     """Grade one file. Never raises on a bad file: the result's ``error`` says what is wrong."""
     tried = Tried(str(path), chosen.word)
     try:
-        results, _ = grade_answer(path, chosen, zygote, seed)
+        results = grade_answer(path, chosen, zygote, seed)
     except AnswerError as error:
         tried.error = str(error)
         return tried

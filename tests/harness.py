@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import importlib
 import re
 import runpy
 from pathlib import Path
 
 from autograder.answers import grade_answer
-from autograder.zygote import Zygote
 from course.checks import Result, Suite, collect, seeded
 from course.syllabus import exercise
+from tests.warm import zygote
 
 SPECIMENS = Path(__file__).parent / "specimens"
 
@@ -48,18 +46,9 @@ def grade_in_process(word: str, path: Path, seed: int = 1) -> list[Result]:
     return results
 
 
-@functools.cache
-def zygote() -> Zygote:
-    """One warm process for all tests of a run; it ends with the run."""
-    warm = Zygote.start()
-    atexit.register(warm.close)
-    return warm
-
-
 def grade_file(word: str, path: Path, seed: int = 1) -> list[Result]:
     """Run every check on a file through judge and worker, as a submission is graded."""
-    results, _ = grade_answer(path, exercise(word), zygote(), seed)
-    return results
+    return grade_answer(path, exercise(word), zygote(), seed)
 
 
 def failed(results: list[Result]) -> dict[str, str]:

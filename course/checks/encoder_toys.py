@@ -190,12 +190,6 @@ def token(draw: Draw, *shape: int, dim: int = DIM) -> Tensor:
 
 
 @beside
-def convert(module: nn.Module, dtype: torch.dtype) -> None:
-    """Convert a module's parameters and buffers to another floating-point dtype."""
-    module.to(dtype)
-
-
-@beside
 def follows_device(module: nn.Module, *shape: int) -> bool:
     """Whether a module moved to another device (torch's "meta") can still be called there."""
     module.to("meta")

@@ -43,6 +43,19 @@ def _snapshot(cache: Path, name: str) -> Path:
     return snapshot
 
 
+def run_with_hub(cache: Path, program: str) -> list[str]:
+    """The lines that a program prints which sees this hub cache and no network."""
+    env = os.environ | {
+        "COURSE_PROFILE": "hub",
+        "HF_HUB_CACHE": str(cache),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
 @pytest.fixture(scope="module")
 def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
@@ -71,15 +84,7 @@ def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_hub_calls_and_shapes(hub_cache: Path) -> None:
-    env = os.environ | {
-        "COURSE_PROFILE": "hub",
-        "HF_HUB_CACHE": str(hub_cache),
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run([sys.executable, "-c", LOADER], capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stderr
-    *lines, result = done.stdout.splitlines()
+    *lines, result = run_with_hub(hub_cache, LOADER)
     assert lines[0] == ("encoder: bert-base-uncased, 109.5 M parameters, Apache-2.0, from the hub")
     assert lines[2] == "causal_lm: gpt2, 124.4 M parameters, MIT, from the hub"
     found = json.loads(result.removeprefix("RESULT"))
@@ -176,13 +181,6 @@ def save_marian(snapshot: Path) -> None:
 @pytest.mark.slow
 def test_marian_from_a_hub_cache(tmp_path: Path) -> None:
     save_marian(_snapshot(tmp_path, "Helsinki-NLP--opus-mt-en-fr"))
-    env = os.environ | {
-        "COURSE_PROFILE": "hub",
-        "HF_HUB_CACHE": str(tmp_path),
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run([sys.executable, "-c", MARIAN], capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1].removeprefix("RESULT"))
+    lines = run_with_hub(tmp_path, MARIAN)
+    found = json.loads(lines[-1].removeprefix("RESULT"))
     assert found == ["MarianMTModel", False, 6, "str", "The cat drinks milk."]

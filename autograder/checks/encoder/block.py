@@ -17,7 +17,6 @@ from course.checks.encoder_toys import (
     WIDE,
     arrange,
     build,
-    convert,
     direction,
     enliven,
     feedforward_of,
@@ -266,7 +265,7 @@ def input_is_left_alone(student: Any, draw: Draw) -> None:
         gradient = live.gradients(block, [x], cotangents=[draw.normal(2, 4, DIM)])[0]
         expect(gradient is not None, "No gradient reaches x: the block must not detach anything.")
         before = block(x)
-        convert(block, torch.float64)
+        live.convert(block, torch.float64)
         after = as_tensor(block(x.double()), "The output of a float64 block")
         expect(
             after.dtype == torch.float64 and close(before, after.float(), 1e-4),

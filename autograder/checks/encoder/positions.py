@@ -10,7 +10,7 @@ from autograder.checks.encoder.suite import suite
 from course.checks import live
 from course.checks.base import Draw, as_tensor, close, expect, largest_difference
 from course.checks.encoder.suite import ENCODING, TABLE
-from course.checks.encoder_toys import DIM, build, convert, follows_device, positions
+from course.checks.encoder_toys import DIM, build, follows_device, positions
 
 
 @suite.check(TABLE)
@@ -186,7 +186,7 @@ def dtype_is_kept(student: Any, draw: Draw) -> None:
         found == torch.float32,
         f"A float32 input gives {found}: keep the table in float32, or convert it to x's dtype.",
     )
-    convert(module, torch.float64)
+    live.convert(module, torch.float64)
     found = as_tensor(module(x.double()), "The output").dtype
     expect(found == torch.float64, f"After module.double() a float64 input gives {found}.")
 
