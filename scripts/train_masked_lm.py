@@ -6,15 +6,19 @@ All-MiniLM-L6-v2 lost its masked-LM head when it became a sentence encoder. This
 (dense, GELU, LayerNorm, decoder tied to the word embeddings) and trains everything. Run it again to
 resume. What makes an hour on a CPU enough:
 
-- bfloat16 autocast, eager attention, no dropout (Geiping & Goldstein 2022, "Cramming");
+- bfloat16 autocast, eager attention, no dropout in a first run (Geiping & Goldstein 2022,
+  "Cramming"); a longer one goes through the tales so often that `--dropout 0.1` pays;
 - the head runs on masked positions alone, and only on pieces that occur in the texts;
 - 30 % of the tokens are masked at first (Wettig et al. 2022), 18 % at the end;
 - the head starts near the identity, its bias at the pieces' log-frequencies;
 - the share of tales grows while the learning rate falls.
+
+`--start FOLDER` goes on from a finished model, with a new optimizer and schedule.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,39 +68,43 @@ def source(tokenizer: Any, texts: list[str], size: int) -> Source:
     return Source(ids, starts[starts < len(ids) - size])
 
 
-def head_model(tokenizer: Any, device: torch.device) -> Any:
-    """MiniLM with a fresh head that starts near the identity."""
+def bert(folder: Path, dropout: float) -> Any:
+    """The model in `folder`, for training; dropout acts on hidden states, not on attention."""
     from transformers import BertForMaskedLM
 
-    model = BertForMaskedLM.from_pretrained(
-        encoder_path(),
+    return BertForMaskedLM.from_pretrained(
+        folder,
         attn_implementation="eager",
-        hidden_dropout_prob=0.0,
+        hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=0.0,
     )
+
+
+def head_model(device: torch.device, dropout: float = 0.0) -> Any:
+    """MiniLM with a fresh head that starts near the identity."""
+    model = bert(encoder_path(), dropout)
     transform = model.cls.predictions.transform
     with torch.no_grad():
         torch.nn.init.eye_(transform.dense.weight)
         transform.dense.bias.zero_()
         transform.LayerNorm.weight.fill_(0.3)
-    model.to(device)  # type: ignore[arg-type]
+    model.to(device)
     return model
 
 
-def shrink_vocabulary(model: Any, counts: torch.Tensor, keep: torch.Tensor) -> None:
-    """Keep the embedding rows in `keep`; the bias becomes their log-frequency."""
+def shrink_vocabulary(model: Any, keep: torch.Tensor, bias: torch.Tensor) -> None:
+    """Keep the embedding rows in `keep`; `bias` is the decoder's, one number a kept row."""
     weight = model.bert.embeddings.word_embeddings.weight.detach()[keep.to(model.device)]
     model.bert.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(weight, freeze=False)
     decoder = model.cls.predictions.decoder
     decoder.weight = model.bert.embeddings.word_embeddings.weight
-    frequency = (counts[keep].float() + 1) / counts.sum()
-    decoder.bias = torch.nn.Parameter(frequency.log().to(model.device))
+    decoder.bias = torch.nn.Parameter(bias.to(model.device))
     model.cls.predictions.bias = decoder.bias
 
 
 def full_model(model: Any, tokenizer: Any, keep: torch.Tensor) -> Any:
     """The trained weights in the full vocabulary: unused pieces keep MiniLM's row, a low bias."""
-    whole = head_model(tokenizer, torch.device("cpu"))
+    whole = head_model(torch.device("cpu"))
     state = {name: value.detach().float().cpu() for name, value in model.state_dict().items()}
     embeddings = whole.bert.embeddings.word_embeddings.weight.detach().clone()
     embeddings[keep] = state["bert.embeddings.word_embeddings.weight"]
@@ -212,11 +220,27 @@ def kept_pieces(
     return counts, kept, rename
 
 
+def starting_model(
+    options: argparse.Namespace, counts: torch.Tensor, kept: torch.Tensor, device: torch.device
+) -> Any:
+    """MiniLM with a new head, its bias at the log-frequencies; or the model of --start."""
+    if options.start is None:
+        model = head_model(device, options.dropout)
+        bias = ((counts[kept].float() + 1) / counts.sum()).log()
+    else:
+        model = bert(options.start, options.dropout).to(device)
+        bias = model.cls.predictions.bias.detach()[kept]
+    shrink_vocabulary(model, kept, bias)
+    return model
+
+
 def main() -> None:
     defaults = {"steps": 60_000, "minutes": 90.0, "learning_rate": 5e-4}
     parser = training.options(
         __doc__.splitlines()[0], **defaults, out=training.ASSETS / "masked_lm"
     )
+    parser.add_argument("--start", type=Path, help="a finished model to go on from")
+    parser.add_argument("--dropout", type=float, default=0.0)
     options = parser.parse_args()
     training.reuse_memory()
     from transformers import AutoTokenizer
@@ -227,8 +251,7 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(encoder_path())
     batches = Batches(tokenizer, options.corpus, options.seed)
     counts, kept, rename = kept_pieces(tokenizer, batches.sources)
-    model = head_model(tokenizer, device)
-    shrink_vocabulary(model, counts, kept)
+    model = starting_model(options, counts, kept, device)
     optimizer = training.adamw(model.train(), weight_decay=0.01, betas=(0.9, 0.98))
     print(f"{len(kept):,} pieces kept of {len(tokenizer):,}")
     mask_row = int(rename[tokenizer.mask_token_id])
