@@ -11,6 +11,7 @@ COMMANDS = {
     "try": ("autograder.answers", "grade answer files against one exercise, check by check"),
     "check": ("autograder.release_check", "say which cells of an assignment cannot be graded"),
     "doctor": ("autograder.doctor", "try every escape and print what the sandbox holds"),
+    "release": ("autograder.release", "build what students get in week N, and prove it safe"),
     "sync": ("autograder.sync", "rewrite the assignments' solution regions from solutions/"),
 }
 
