@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-NEVER = -1e9  # the score of what must not be chosen: finite, so that sums never become NaN
+_NEVER = -1e9  # the score of what must not be chosen: finite, so that sums never become NaN
 
 
 def init_beams(input_ids: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:
@@ -34,7 +34,7 @@ def init_beams(input_ids: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:
     if num_beams < 1:
         raise ValueError(f"num_beams must be 1 or more, but it is {num_beams}")
     ids = input_ids.long().repeat(num_beams, 1)  # (beams, length)
-    scores = torch.full((num_beams,), NEVER, device=ids.device)  # (beams,)
+    scores = torch.full((num_beams,), _NEVER, device=ids.device)  # (beams,)
     scores[0] = 0.0
     return ids, scores
 
@@ -130,7 +130,7 @@ class NGramBlock:
 
 def _never(scores: Tensor) -> float:
     """The score of a blocked token: -1e9, or -inf where the dtype does not reach so far."""
-    return NEVER if torch.finfo(scores.dtype).min <= NEVER else float("-inf")
+    return _NEVER if torch.finfo(scores.dtype).min <= _NEVER else float("-inf")
 
 
 def _step_scores(
@@ -146,7 +146,7 @@ def _step_scores(
     for processor in processors:
         step = processor(ids, step)
     step = _hold_finished(step, finished, end)
-    if processors and not (scores.unsqueeze(1) + step > NEVER / 2).any():
+    if processors and not (scores.unsqueeze(1) + step > _NEVER / 2).any():
         warnings.warn(
             f"the processors block every token after {ids.size(1)}: this round does without them",
             stacklevel=3,
@@ -168,32 +168,40 @@ class _Reader:
     """Asks a model for the next token's log-probabilities, with a KV cache where it has one."""
 
     def __init__(self, model: nn.Module, num_beams: int) -> None:
-        self.model, self.num_beams, self.rows = model, num_beams, 1
+        self.model, self.num_beams = model, num_beams
+        self.rows = 0  # how many texts the model has read in the round before
+        make = getattr(model, "new_cache", None)  # our GPT has its own
+        self.cache: Any = make() if callable(make) else None
+        self.keyword = "past_key_values" if self.cache is None else "cache"
         known = inspect.signature(model.forward).parameters
-        self.options: dict[str, Any] = {"use_cache": True} if "past_key_values" in known else {}
-        if "logits_to_keep" in known:
-            self.options["logits_to_keep"] = 1  # the vocabulary is large: the last place will do
-        self.cache: Any = None
+        self.cached = self.keyword in known
+        # The vocabulary is large, so a model that can does without logits of earlier places.
+        wishes = {"use_cache": True, "logits_to_keep": 1, "last_only": True}
+        self.options = {name: value for name, value in wishes.items() if name in known}
 
     def __call__(self, ids: Tensor, origin: Tensor) -> Tensor:
         """Log-probabilities (beams, vocab) after ids (beams, length); beam i was origin[i]."""
-        if self.cache is not None:
+        if self.rows == 0:
+            ids = ids[:1]  # In the first round all beams are alike: one is read.
+        elif self.cached:
             self._follow(origin)
-            output = self.model(ids[:, -1:], past_key_values=self.cache, **self.options)
-        else:  # In the first round all beams are alike: one row is read.
-            first = ids.size(0) if self.rows > 1 else 1
-            output = self.model(ids[:first], **self.options)
+            ids = ids[:, -1:]  # (beams, 1): the cache holds the rest
+        self.rows = ids.size(0)
+        given = {self.keyword: self.cache} if self.cached else {}
+        output = self.model(ids, **given, **self.options)
+        if self.cached and self.keyword == "past_key_values":
             self.cache = getattr(output, "past_key_values", None)
-            self.rows = first if self.cache is not None else self.num_beams
+            self.cached = self.cache is not None
         logits = getattr(output, "logits", output)[:, -1]  # (rows, vocab)
         log_p = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1)
-        return log_p.repeat(self.num_beams // log_p.size(0), 1)
+        return log_p.repeat(self.num_beams // self.rows, 1)
 
     def _follow(self, origin: Tensor) -> None:
         """Give each beam the keys and values of the beam that it continues."""
-        if self.rows != self.num_beams or origin.tolist() != [*range(self.num_beams)]:
-            self.cache.reorder_cache(origin.clamp(max=self.rows - 1))
-        self.rows = self.num_beams
+        if self.rows == self.num_beams and origin.tolist() == [*range(self.num_beams)]:
+            return
+        rows = origin.clamp(max=self.rows - 1)  # after the first round there is one row for all
+        self.cache.reorder(rows) if self.keyword == "cache" else self.cache.reorder_cache(rows)
 
 
 def _check_length(model: nn.Module, length: int, new: int) -> None:
