@@ -1,0 +1,82 @@
+"""The suite of hidden checks, and what they share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.checks.beam_search import oracle
+from course.checks import beam_search_toys as toys
+from course.checks.base import Draw, Suite, close, expect
+from course.checks.beam_search.common import search
+
+suite = Suite("beam_search", hidden=True)
+INIT, SEARCH, WORD, NGRAM = "init_beams", "beam_search", "WordBlock", "NGramBlock"
+
+
+def a_case(
+    draw: Draw,
+    width: int,
+    steps: int,
+    words: int = 7,
+    length: int = 3,
+    rules: tuple[tuple[Any, ...], ...] = (),
+    swaps: int = 0,
+) -> tuple[Tensor, Tensor, oracle.Search]:
+    """A table for a model that reads the whole history, a prompt, and what the search must find.
+
+    With ``swaps`` the beams change places in at least so many rounds.
+    """
+    local = [toys.rule(*one) for one in rules]
+    for _ in range(80):
+        table = 1.5 * draw.normal(60, words) + 2.0 * draw.normal(60, 1)
+        prompt = draw.integers(0, words - 1, 1, length)
+        model = toys.scripted(table, history=True)
+        wanted = oracle.beam_search(model, prompt, width, steps, local)
+        if wanted.gap > oracle.CLEAR and wanted.moves >= swaps:
+            return table, prompt, wanted
+    raise RuntimeError("no clear search in 80 draws")
+
+
+def expect_beams(found: toys.Found, wanted: oracle.Search, what: str) -> None:
+    """Fail the check unless the sequences and scores are the wanted ones, in their order."""
+    best = wanted.ids.tolist()
+    mine = found.ids.tolist()
+    wrong = next((i for i, row in enumerate(best) if i >= len(mine) or mine[i] != row), None)
+    if wrong is not None:
+        start = found.prompt
+        seen = mine[wrong][start:] if wrong < len(mine) else "missing"
+        expect(
+            False,
+            f"{what} Beam {wrong + 1} goes on with {seen}, but it should be "
+            f"{best[wrong][start:]} (score {wanted.beams[wrong].total:.3f}).",
+        )
+    expect(
+        close(found.scores[: len(best)], wanted.scores, 1e-3),
+        f"{what} The sequences are right, but the best one scores {float(found.scores[0]):.3f}, "
+        f"not {wanted.beams[0].total:.3f}.",
+    )
+
+
+def script(
+    student: Any, draw: Draw, table: Tensor, start: int, width: int, steps: int, **options: Any
+) -> tuple[toys.Found, list[list[int]], list[int]]:
+    """A search on a table whose words are renamed by chance; the new tokens with their old names.
+
+    ``end`` and the first argument of rules named in ``options`` are given in old names, as are the
+    rows that come back: (the result, its new tokens, the new name of each word).
+    """
+    order = draw.permutation(len(table))
+    name = order.argsort().tolist()
+    if options.get("end") is not None:
+        options["end"] = name[options["end"]]
+    renamed = table[order][:, order]
+    result = search(student, renamed, torch.tensor([[name[start]]]), width, steps, **options)
+    return result, [[int(order[word]) for word in row] for row in result.new], name
+
+
+def ln(*chances: float) -> float:
+    """The sum of the logarithms of some chances."""
+    return float(torch.tensor(chances, dtype=torch.float64).log().sum())
