@@ -64,6 +64,9 @@ class Reader:
                     yield from self._module(alias.name)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 yield from self._module(node.module)
+                if node.module.split(".")[0] in OWN:  # a name may be a module of the package
+                    for alias in node.names:
+                        yield from self._module(f"{node.module}.{alias.name}")
                 if node.module == "transformers":
                     yield from (f"transformers:{alias.name}" for alias in node.names)
 

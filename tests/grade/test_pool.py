@@ -58,6 +58,15 @@ def test_what_a_notebook_imports_is_imported_early(course: Path, tmp_path: Path)
     assert "ours" not in found and "nosuchmodule" not in found
 
 
+def test_modules_named_as_parts_of_a_package_are_looked_into(tmp_path: Path) -> None:
+    folder = tmp_path / "course" / "own"
+    folder.mkdir(parents=True)
+    (folder / "toys.py").write_text("from transformers import BertModel\n")
+    path = tmp_path / "a.ipynb"
+    nbformat.write(notebook([new_code_cell("from course.own import toys")]), path)
+    assert "transformers:BertModel" in preload_of([path], tmp_path)
+
+
 def test_no_test_module_is_ever_preloaded(tmp_path: Path) -> None:
     text = (
         "from autograder.checks.attention import suite\nfrom course.checks.attention import suite"
