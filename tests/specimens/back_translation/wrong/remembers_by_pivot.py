@@ -1,0 +1,37 @@
+# caught by: nothing_is_remembered
+
+
+FOREIGN = {}
+
+
+def back_translate(text, translate, pivots):
+    paraphrases = []
+    for pivot in pivots:
+        if pivot != "en":
+            if (text, pivot) not in FOREIGN:
+                foreign = translate(text, "en", pivot)
+                FOREIGN[text, pivot] = translate(foreign, pivot, "en")
+            paraphrases.append(FOREIGN[text, pivot])
+    return paraphrases
+
+
+def plain(text):
+    return " ".join(text.lower().split())
+
+
+def augment(examples, translate, pivots):
+    result = [dict(example) for example in examples]
+    seen = {plain(example["text"]) for example in examples}
+    taken = {example["id"] for example in examples}
+    for example in examples:
+        for paraphrase in back_translate(example["text"], translate, pivots):
+            if plain(paraphrase) in seen:
+                continue
+            seen.add(plain(paraphrase))
+            number = 1
+            while f"{example['id']}-{number}" in taken:
+                number += 1
+            new_id = f"{example['id']}-{number}"
+            taken.add(new_id)
+            result.append({"id": new_id, "text": paraphrase, "label": example["label"]})
+    return result
