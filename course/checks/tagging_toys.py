@@ -134,8 +134,10 @@ def a_tokenisation(draw: Draw, words: int, dropped: float = 0.0) -> list[int | N
     return [*ids, None, *[None] * draw.integer(0, 3)]
 
 
-def config_of(words: int, dim: int, heads: int, dropout: float) -> BertConfig:
-    """A BERT of one layer."""
+def config_of(
+    words: int, dim: int, heads: int, dropout: float = 0.0, spread: float = 0.5
+) -> BertConfig:
+    """A BERT of one layer; ``spread`` is the standard deviation of its first weights."""
     return BertConfig(
         vocab_size=words,
         hidden_size=dim,
@@ -145,16 +147,16 @@ def config_of(words: int, dim: int, heads: int, dropout: float) -> BertConfig:
         max_position_embeddings=48,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
-        initializer_range=0.5,
+        initializer_range=spread,
         pad_token_id=0,
     )
 
 
-def bert(seed: int, words: int = 20, dim: int = 8, dropout: float = 0.0) -> BertModel:
-    """A small real BERT with random weights."""
+def bert(seed: int, words: int = 20, dim: int = 8, **options: float) -> BertModel:
+    """A small real BERT with random weights; ``options`` as in ``config_of``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return BertModel(config_of(words, dim, 2, dropout))
+        return BertModel(config_of(words, dim, 2, **options))
 
 
 class WordByWord(BertModel):
@@ -173,7 +175,7 @@ class WordByWord(BertModel):
 
 def word_by_word(table: Tensor) -> WordByWord:
     """An encoder whose state of word i is row i of the table, (words, dim)."""
-    encoder = WordByWord(config_of(table.size(0), table.size(1), 1, 0.0))
+    encoder = WordByWord(config_of(table.size(0), table.size(1), 1))
     with torch.no_grad():
         encoder.embeddings.word_embeddings.weight.copy_(table)
     return encoder

@@ -29,7 +29,8 @@ def trained_it_tags_unseen_sentences(student: Any, draw: Draw) -> None:
     hidden = classes[unseen - 1]
     wrong = draw.boolean(ROWS, LENGTH, probability=1 - BEST)
     hidden = torch.where(wrong, (hidden + draw.integers(1, 2, ROWS, LENGTH)) % 3, hidden)
-    classifier, _ = a_classifier(student, draw, 3, training=True, words=WORDS + 1, dim=16)
+    sizes = {"words": WORDS + 1, "dim": 16, "spread": 0.1}
+    classifier, _ = a_classifier(student, draw, 3, training=True, **sizes)
     found = as_tensor(
         toys.train(classifier, ids, mask, labels, unseen, 45), "The classes", (ROWS, LENGTH)
     )
