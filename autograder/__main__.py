@@ -12,6 +12,7 @@ COMMANDS = {
     "check": ("autograder.release_check", "say which cells of an assignment cannot be graded"),
     "doctor": ("autograder.doctor", "try every escape and print what the sandbox holds"),
     "release": ("autograder.release", "build what students get in week N, and prove it safe"),
+    "report": ("autograder.instructor", "write a page on how a class did"),
     "sync": ("autograder.sync", "rewrite the assignments' solution regions from solutions/"),
 }
 
