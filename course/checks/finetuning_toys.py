@@ -29,7 +29,7 @@ from course.checks.live import beside, make
 HERE = "course.checks.finetuning_toys"
 WORDS = ["the", "a", "cat", "dog", "bird", "king", "queen", "sat", "ran", "sang", "old", "red"]
 END = "<|endoftext|>"
-STATES = 5
+STATES = 97
 Pair = tuple[str, str]
 
 
@@ -75,20 +75,23 @@ class Table:
     """A language model on paper: logits of the next token from the last one and all before it.
 
     They are ``after[last token] + given[state]``, where the state is the sum of ``weight`` over all
-    tokens so far, modulo 5. The end-of-text token weighs nothing.
+    tokens so far, modulo 97. The end-of-text token weighs nothing.
     """
 
     after: Tensor  # (vocab, vocab)
     given: Tensor  # (states, vocab)
     weight: Tensor  # (vocab,)
 
-    def log_p(self, ids: Sequence[int]) -> list[float]:
-        """log p of each token but the first, given all before it."""
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """log p of every token that may follow each place, (length, vocab)."""
         row = torch.tensor(ids)
         state = self.weight[row].cumsum(0) % STATES
         logits = self.after.double()[row] + self.given.double()[state]  # (length, vocab)
-        log_p = logits.log_softmax(dim=-1)[:-1]
-        return log_p[torch.arange(len(row) - 1), row[1:]].tolist()
+        return logits.log_softmax(dim=-1)
+
+    def log_p(self, ids: Sequence[int]) -> list[float]:
+        """log p of each token but the first, given all before it."""
+        return self.rows(ids)[torch.arange(len(ids) - 1), torch.tensor(ids[1:])].tolist()
 
     def target(self, pair: Pair, space: str = " ") -> list[float]:
         """log p of each token of the second sentence, given the first."""
@@ -190,6 +193,7 @@ def tiny_gpt2(seed: int) -> GPT2LMHeadModel:
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(0.7 * torch.randn(weight.shape, generator=generator))
+    model.loss_type = "ForCausalLM"  # the class name hides it: a warning at the first loss
     return model.eval()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from autograder.checks.finetuning.suite import suite
 from course.checks import live
 from course.checks.base import Draw, expect
-from course.checks.finetuning import BLOCKS, a_stream, as_blocks, cut
+from course.checks.finetuning.common import BLOCKS, a_stream, as_blocks, cut
 
 
 @suite.check(BLOCKS)

@@ -10,7 +10,7 @@ import torch
 from autograder.checks.finetuning.suite import suite
 from course.checks import finetuning_toys as toys
 from course.checks.base import Draw, expect
-from course.checks.finetuning import MODEL_HINT, PERPLEXITY
+from course.checks.finetuning.common import MODEL_HINT, PERPLEXITY
 
 
 @suite.check(PERPLEXITY, points=2, hint=MODEL_HINT)

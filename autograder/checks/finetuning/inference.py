@@ -8,7 +8,7 @@ from autograder.checks.finetuning.suite import suite
 from course.checks import finetuning_toys as toys
 from course.checks import live
 from course.checks.base import Draw, expect
-from course.checks.finetuning import MODEL_HINT, PERPLEXITY
+from course.checks.finetuning.common import MODEL_HINT, PERPLEXITY
 
 
 def run(student: Any, model: Any, pairs: list[tuple[str, str]]) -> float:
@@ -68,10 +68,16 @@ def nothing_is_recorded(student: Any, draw: Draw) -> None:
 
 @suite.check(PERPLEXITY, hint=MODEL_HINT)
 def weights_stay_as_they_are(student: Any, draw: Draw) -> None:
-    """The model's parameters are untouched, and a second call gives the same number."""
+    """Model and pairs are untouched, and a second call gives the same number."""
     table, pairs = toys.a_table(draw), [toys.a_pair(draw, 3, 5), toys.a_pair(draw, 4, 2)]
     model = toys.model_of(student, table)
-    first, again = run(student, model, pairs), run(student, model, pairs)
+    args = [model, live.make(student, f"{toys.HERE}:tokenizer"), list(pairs)]
+    first, after, _ = live.call_and_keep(student, args, {})
+    expect(
+        [tuple(pair) for pair in after[2]] == pairs,
+        "The list of pairs was changed by the call: it is needed again after fine-tuning.",
+    )
+    first, again = toys.as_number(first, "perplexity"), run(student, model, pairs)
     kept = live.parameters(model)
     expect(
         bool((kept["after"] == table.after).all()) and bool((kept["given"] == table.given).all()),

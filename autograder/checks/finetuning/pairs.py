@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from autograder.checks.finetuning.suite import suite
+from course.checks import live
 from course.checks.base import Draw, expect
-from course.checks.finetuning import PAIRS, a_text, as_pairs
+from course.checks.finetuning.common import PAIRS, a_text, as_pairs
 
 
 @suite.check(PAIRS)
@@ -78,7 +79,10 @@ def order_and_repetition_stay(student: Any, draw: Draw) -> None:
     """Pairs come in the order of the texts; a text that comes twice gives two pairs."""
     texts = [a_text(draw, "...") for _ in range(5)]
     texts = [*texts, texts[1], texts[1]]
-    found = as_pairs(student([" ".join(text) for text in texts]))
+    joined = [" ".join(text) for text in texts]
+    result, args, _ = live.call_and_keep(student, [list(joined)], {})
+    found = as_pairs(result)
+    expect(list(args[0]) == joined, "The list of texts was changed by the call: only look at it.")
     wanted = [(text[0], text[1]) for text in texts]
     expect(
         len(found) == 7,

@@ -8,7 +8,7 @@ from autograder.checks.finetuning.suite import suite
 from course.checks import finetuning_toys as toys
 from course.checks import live
 from course.checks.base import Draw, expect
-from course.checks.finetuning import ROUGE, ngrams, overlap, rouge
+from course.checks.finetuning.common import ROUGE, ngrams, overlap, rouge
 
 
 @suite.check(ROUGE, points=2)
@@ -53,6 +53,10 @@ def trigrams_by_default(student: Any, draw: Draw) -> None:
     expect(toys.same(got, 3 / 8), f"Without n it returns {got:.3f}; trigrams give 0.375.")
     for n, wanted in ((1, 7 / 10), (2, 5 / 9), (4, 2 / 7)):
         got = rouge(student, reference, prediction, n=n)
+        expect(
+            not toys.same(got, 3 / 8),
+            f"With n={n} it still counts trigrams ({got:.3f}): use n wherever a size is needed.",
+        )
         expect(toys.same(got, wanted), f"With n={n} it returns {got:.3f} instead of {wanted:.3f}.")
 
 

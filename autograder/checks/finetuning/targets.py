@@ -9,7 +9,7 @@ from autograder.checks.finetuning.suite import suite
 from course.checks import finetuning_toys as toys
 from course.checks import live
 from course.checks.base import Draw, expect
-from course.checks.finetuning import MODEL_HINT, PERPLEXITY
+from course.checks.finetuning.common import MODEL_HINT, PERPLEXITY
 
 
 def doubtful(student: Any, draw: Draw, places: dict[int, float]) -> float:
@@ -79,7 +79,7 @@ def logits_predict_the_next_token(student: Any, draw: Draw) -> None:
     table = toys.a_table(draw)
     pair = toys.a_pair(draw, 4, 7)
     ids, count = toys.ids_of(pair[0]) + toys.ids_of(" " + pair[1]), 8
-    row = torch_row(table, ids)
+    row = table.rows(ids).tolist()
 
     def shifted(by: int) -> float:
         places = range(len(ids) - count, len(ids))
@@ -104,16 +104,6 @@ def logits_predict_the_next_token(student: Any, draw: Draw) -> None:
         f"The perplexity of the second sentence's tokens is {shifted(1):.3f}, each read off the "
         "logits one place before it.",
     )
-
-
-def torch_row(table: toys.Table, ids: list[int]) -> list[list[float]]:
-    """log p of every token at every position."""
-    import torch
-
-    row = torch.tensor(ids)
-    state = table.weight[row].cumsum(0) % toys.STATES
-    logits = table.after.double()[row] + table.given.double()[state]  # (length, vocab)
-    return logits.log_softmax(dim=-1).tolist()
 
 
 @suite.check(PERPLEXITY, hint=MODEL_HINT)

@@ -1,0 +1,63 @@
+# caught by: second_sentence_given_the_first
+import math
+import re
+from collections import Counter
+
+import torch
+import torch.nn.functional as F
+
+
+def group_into_blocks(token_lists, block_size):
+    stream = []
+    for tokens in token_lists:
+        stream.extend(tokens)
+    count = len(stream) // block_size
+    return [stream[i * block_size : (i + 1) * block_size] for i in range(count)]
+
+
+def sentence_pairs(texts):
+    pairs = []
+    for text in texts:
+        sentences = re.split(r"(?<=[.!?])\s+", text.strip())
+        if len(sentences) >= 2:
+            pairs.append((sentences[0], sentences[1]))
+    return pairs
+
+
+def perplexity(model, tokenizer, pairs):
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for start in range(0, len(pairs), 16):
+            rows, marks = [], []
+            for first, second in pairs[start : start + 16]:
+                prefix = tokenizer(first)["input_ids"]
+                target = tokenizer(" " + second)["input_ids"]
+                rows.append(prefix + target)
+                marks.append([-100] * len(prefix) + target)
+            longest = max(map(len, rows))
+            pad = tokenizer.pad_token_id
+            ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
+            mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+            labels = torch.tensor([row + [-100] * (longest - len(row)) for row in marks])
+            output = model(ids, attention_mask=mask)
+            logits = getattr(output, "logits", output)
+            loss = F.cross_entropy(
+                logits[:, :-1].transpose(1, 2), labels[:, 1:], ignore_index=-100, reduction="sum"
+            )
+            total += loss.item()
+            count += labels[:, 1:].numel()
+    model.train(was_training)
+    return math.exp(total / count)
+
+
+def rouge_n(reference_ids, prediction_ids, n=3):
+    def ngrams(ids):
+        return Counter(tuple(ids[i : i + n]) for i in range(len(ids) - n + 1))
+
+    reference, prediction = ngrams(reference_ids), ngrams(prediction_ids)
+    if not reference:
+        return 0.0
+    matched = sum(min(count, prediction[gram]) for gram, count in reference.items())
+    return matched / sum(reference.values())
