@@ -8,6 +8,7 @@ import sys
 # Each command is imported when it is called: `--help` need not wait for torch.
 COMMANDS = {
     "grade": ("autograder.grade", "grade an assignment's submissions, many at once"),
+    "regrade": ("autograder.regrade", "grade again after a test was mended: who gains, who loses"),
     "try": ("autograder.answers", "grade answer files against one exercise, check by check"),
     "check": ("autograder.release_check", "say which cells of an assignment cannot be graded"),
     "doctor": ("autograder.doctor", "try every escape and print what the sandbox holds"),
