@@ -91,7 +91,7 @@ def _papers(plan: Plan, folder: Path) -> None:
         "dependencies": project["dependencies"],
         "lab": project["optional-dependencies"]["lab"],
     }
-    text = (TEMPLATES / "pyproject.toml").read_text("utf-8")
+    text = (TEMPLATES / "pyproject.in").read_text("utf-8")
     text = text.replace("{{name}}", PACKAGE).replace("{{week}}", str(plan.through))
     for name, needs in lists.items():
         text = text.replace(f"{{{{{name}}}}}", json.dumps(needs, indent=2))
