@@ -240,7 +240,7 @@ class Session:
         end = time.monotonic() + seconds
         try:
             link.send(current.spawned, parts, end)
-            return self._answer(current, end, adopt(self, origin, root))
+            reply = self._reply(current, end, adopt(self, origin, root))
         except TimeoutError:
             self._interrupt(current)
             raise TimeLimit(f"your code ran longer than {seconds:.0f} s") from None
@@ -249,15 +249,21 @@ class Session:
         except wire.WireError as error:
             self._drop()
             raise ProcessEnded(f"what your code sent back cannot be read ({error})") from error
+        return self._answer(reply)  # outside: the student's own OSError is no lost connection
 
-    def _answer(self, current: Wire, end: float, resolve: Callable[..., Any]) -> Any:
+    def _reply(self, current: Wire, end: float, resolve: Callable[..., Any]) -> list[Any]:
         reply = self._receive(current, end, resolve)
         if not isinstance(reply, list) or len(reply) < 3 or reply[0] != current.number:
             raise wire.WireError("an answer to another question")
         if reply[1] == "ok" and len(reply) == 3:
-            return reply[2]
+            return reply
         if reply[1] != "error" or len(reply) != 5 or not isinstance(reply[2], list):
             raise wire.WireError("neither an answer nor an error")
+        return reply
+
+    def _answer(self, reply: list[Any]) -> Any:
+        if reply[1] == "ok":
+            return reply[2]
         names, args, text = reply[2:]
         error = rebuild([str(name) for name in names], args, str(text))
         if isinstance(error, MemoryError) or "can't allocate memory" in str(text):

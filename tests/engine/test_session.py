@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import time
 from pathlib import Path
 
@@ -250,6 +251,15 @@ def test_a_name_that_keeps_hanging_is_not_tried_for_ever(session: Session) -> No
         with pytest.raises(TimeLimit):
             session.get("f")()
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("name", ["ConnectionError", "EOFError", "TimeoutError", "OSError"])
+def test_an_error_of_the_student_is_no_lost_connection(session: Session, name: str) -> None:
+    session.execute(f"def f():\n    raise {name}('gone')")
+    generation, f = session.generation, session.get("f")
+    with pytest.raises(getattr(builtins, name), match="gone"):
+        f()
+    assert session.generation == generation
 
 
 def test_closing_does_not_wait(session: Session) -> None:
