@@ -35,11 +35,16 @@ def suites(word: str) -> list[Suite]:
     return [importlib.import_module(module).suite for module in modules]
 
 
-def grade_in_process(word: str, path: Path, seed: int = 1) -> list[Result]:
-    """Run every check on a file in this process, as a student's own notebook would."""
+def grade_in_process(
+    word: str, path: Path, seed: int = 1, about: str | None = None
+) -> list[Result]:
+    """Run every check on a file in this process, as a student's own notebook would.
+
+    ``about`` chooses the checks of one name alone.
+    """
     namespace = runpy.run_path(str(path))
     with seeded(seed), collect() as results:
-        for name in exercise(word).names:
+        for name in exercise(word).names if about is None else [about]:
             for suite in suites(word):
                 if any(check.about == name for check in suite.checks):
                     suite.score(name, namespace[name])

@@ -18,7 +18,7 @@ HINT = "GPT-2's layers are in .h (of .transformer), Llama's in .layers (of .mode
 
 def expect_family(student: Any, family: str, title: str, **options: Any) -> None:
     """Right trainable and returned parameters for n = 1 and 2 of three layers."""
-    for n in (1, 2):
+    for n in (2, 1):
         found = look(student, family, n, **options)
         expect_trainable(found, range(3 - n, 3), f"{title} with 3 layers, n = {n}")
         expect_returned(found, range(3 - n, 3), f"{title} with 3 layers, n = {n}")
@@ -50,11 +50,10 @@ def number_of_layers_is_the_models(student: Any, draw: Draw) -> None:
         found = look(student, "bert", n, layers=layers)
         what = f"BERT with {layers} layers, n = {n}"
         last = range(layers - n, layers)
-        due, trainable = of_layers(found["all"], last), set(found["trainable"])
-        expect(trainable == due, f"{what}: {len(trainable)} parameters train, not {len(due)}.")
+        due = of_layers(found["all"], last)
         expect(
-            set(found["returned"]) == due,
-            f"{what}: {len(set(found['returned']))} parameters are returned, not {len(due)}.",
+            set(found["trainable"]) == set(found["returned"]) == due,
+            f"{what}: not the last layers are trained but other ones: count them in the model.",
         )
 
 

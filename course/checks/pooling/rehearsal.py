@@ -86,7 +86,8 @@ def rehearse(
     train, dev = examples(draw, size, dev=False), examples(draw, dev_size, dev=True)
     start = 2 * draw.normal(3, 4)
     live.seed(student, draw.integer(0, 2**31))
-    probe = live.make(student, f"{toys.HERE}:noting", start, size, dev[1], list(script))
+    script = [*script, *([0] * (epochs - len(script)))]
+    probe = live.make(student, f"{toys.HERE}:noting", start, size, dev[1], script)
     given = [tuple(part.clone() for part in pair) for pair in (train, dev)]
     args = [probe, *given, epochs, learning_rate]
     result, kept, _ = live.call_and_keep(student, args, options)
