@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM, NoRepeatNGramLogitsProcessor
+from transformers import (
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    NoRepeatNGramLogitsProcessor,
+)
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from autograder.checks.beam_search import oracle
 from course import models
@@ -182,26 +188,40 @@ def test_a_dead_end_loses_to_a_way_on() -> None:
     assert found["output_ids"][0].tolist() == [0, 2, 3]
 
 
+class TableGPT2(GPT2LMHeadModel):
+    """A model that transformers' generate accepts, with logits from a table by the last token."""
+
+    scores: Any
+
+    def forward(self, input_ids: Tensor, **others: Any) -> Any:
+        return CausalLMOutputWithPast(logits=self.scores[input_ids])
+
+
 def test_where_transformers_differs_at_the_end() -> None:
-    """It keeps finished beams apart and searches on; ours compete with the others.
+    """It keeps finished beams apart and searches on with the rest; ours compete with the others.
 
-    Word 3 ends a text. Theirs still returns [3], which ours loses to two better beams.
+    Word 3 ends a text. [3] has the chance 0.2; two longer beams overtake it with 0.35 and 0.29.
     """
-    logits = torch.full((6, 6), -20.0)
-    ends = {0: {1: 0.75, 3: 0.2, 2: 0.05}, 1: {4: 0.52, 5: 0.48}, 4: {4: 0.5, 5: 0.5}}
-    for last, row in ends.items():
-        for token, chance in row.items():
-            logits[last, token] = torch.tensor(chance).log()
-    ours = beam_search(toys.scripted(logits), torch.tensor([[0]]), 2, 2, eos_token_id=3)
-    assert ours["output_ids"].tolist() == [[0, 1, 4], [0, 1, 5]]
+    ends = {0: {1: 0.75, 3: 0.2, 2: 0.05}, 1: {4: 0.52, 5: 0.48}, 4: {3: 0.9, 1: 0.1}}
+    ends |= {5: {2: 0.9, 4: 0.1}, 2: {3: 0.9, 4: 0.1}}
+    table = toys.chances(6, ends)
+    prompt, model = torch.tensor([[0]]), TableGPT2(toys.tiny_gpt2(0, words=6).config).eval()
+    model.scores = table
+    ours = beam_search(toys.scripted(table), prompt, 2, 4, eos_token_id=3)
+    assert ours["output_ids"].tolist() == [[0, 1, 4, 3, 3], [0, 1, 5, 2, 3]]
+    options: dict[str, Any] = {"eos_token_id": 3, "pad_token_id": 3, "use_cache": False}
+    other = theirs(model, prompt, 2, 4, **options, early_stopping=True)
+    assert other.sequences.tolist() == [[0, 1, 4, 3], [0, 3, 3, 3]]  # it stops with two texts
+    other = theirs(model, prompt, 2, 4, **options, early_stopping=False)
+    assert torch.equal(other.sequences, ours["output_ids"])
+    torch.testing.assert_close(ours["beam_scores"], other.sequences_scores, atol=1e-4, rtol=0)
 
 
-def test_scores_agree_with_an_end_token(tales: tuple[Any, Tensor]) -> None:
-    """While no beam ends, an end token changes nothing, here as there."""
+def test_an_end_token_that_never_comes_changes_nothing(tales: tuple[Any, Tensor]) -> None:
     model, ids = tales
     ours = beam_search(model, ids, 3, 6, eos_token_id=0)
-    if bool((ours["output_ids"][:, ids.size(1) :] != 0).all()):
-        assert_same(ours, theirs(model, ids, 3, 6, eos_token_id=0))
+    assert bool((ours["output_ids"][:, ids.size(1) :] != 0).all())
+    assert_same(ours, theirs(model, ids, 3, 6, eos_token_id=0))
 
 
 def test_modes_are_left_as_found() -> None:
@@ -236,7 +256,7 @@ def test_bad_input() -> None:
         with pytest.raises(ValueError, match="one prompt of one token or more"):
             beam_search(model, ids, 2, 2)
     with pytest.raises(ValueError, match="num_beams must be 1 or more, but it is 0"):
-        beam_search(model, torch.tensor([[1]]), 0)
+        beam_search(model, torch.tensor([[1]]), 0, 2)
     with pytest.raises(ValueError, match="max_new_tokens must be 1 or more, but it is 0"):
         beam_search(model, torch.tensor([[1]]), 2, 0)
     with pytest.raises(ValueError, match="n must be 1 or more, but it is 0"):
