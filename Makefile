@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint lessons lab sync clean
+.PHONY: help env demo test lint lessons lab sync site clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,5 +40,8 @@ lab: env  ## open the lessons in JupyterLab
 sync: env  ## rewrite the assignments' solution regions from solutions/
 	$(BIN)/python -m autograder sync
 
+site: env  ## build the guides and the reference into site/
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+
 clean:  ## remove what the demo made; the environment stays
-	rm -rf demo test-artefacts .pytest_cache .ruff_cache .mypy_cache
+	rm -rf demo site test-artefacts .pytest_cache .ruff_cache .mypy_cache

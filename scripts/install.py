@@ -92,7 +92,7 @@ def main() -> int:
     python = make_environment(options.folder.absolute())
     install_torch(python)
     what = "the course and its tools"
-    if not pip_install(python, "-c", "constraints.txt", "-e", ".[lab,grade,dev]", what=what):
+    if not pip_install(python, "-c", "constraints.txt", "-e", ".[lab,grade,dev,docs]", what=what):
         sys.exit("installation failed: the lines above say why. Mend it and run again.")
     print("fetching models and data")
     return 0 if run(python, "-m", "course", "setup") else 1

@@ -102,7 +102,7 @@ def _papers(plan: Plan, folder: Path) -> None:
     shutil.copyfile(plan.root / "constraints.txt", folder / "constraints.txt")
     installer = (plan.root / "scripts" / "install.py").read_text("utf-8")
     (folder / "scripts").mkdir()
-    installer = installer.replace(".[lab,grade,dev]", ".[lab]")
+    installer = installer.replace(".[lab,grade,dev,docs]", ".[lab]")
     (folder / "scripts" / "install.py").write_text(installer, "utf-8")
 
 

@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from tests.any_course.course import command, environment, hand_in, make_course, solved
+from tests.any_course.course import command, hand_in, make_course, solved
+from tests.classroom.server import TOKEN, fetch, jupyter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-TOKEN = "for-this-test-alone"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
 ATTACK = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def fetch(address: str) -> str:
-    """A page of the server, with its token."""
-    request = urllib.request.Request(address, headers={"Authorization": f"token {TOKEN}"})
-    with urllib.request.urlopen(request, timeout=60) as reply:
-        return str(reply.read().decode("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -56,38 +38,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(course: Path) -> Iterator[str]:
     """A Jupyter server in the course's folder; yields its address."""
-    port = free_port()
-    settings = course / "jupyter"
-    settings.mkdir()
-    here = {"JUPYTER_CONFIG_DIR": str(settings), "JUPYTER_DATA_DIR": str(settings / "data")}
-    program = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
-    options = [f"--port={port}", "--ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
-    process = subprocess.Popen(
-        [*program, *options, f"--ServerApp.root_dir={course}"],
-        cwd=course,
-        env=environment() | here,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(address, process)
+    with jupyter(course) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 200
-    while time.monotonic() < until:
-        assert process.poll() is None, "the server ended"
-        try:
-            fetch(f"{address}/api/status")
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise TimeoutError(f"nothing answers at {address}")
 
 
 def submission_id(course: Path, notebook: str) -> str:
