@@ -81,7 +81,9 @@ class Encoder:
         if plain.device.type != "cpu":
             plain = plain.cpu()
         plain = plain.resolve_conj().resolve_neg().contiguous()
-        data = plain.reshape(-1).view(torch.uint8).numpy() if plain.numel() else b""
+        # One element of a slice counts as contiguous with any stride; a view as bytes wants 1.
+        flat = plain.as_strided((plain.numel(),), (1,))  # keeps the offset
+        data = flat.view(torch.uint8).numpy() if plain.numel() else b""
         return ["T", name, list(value.shape), value.requires_grad, self._buffer(data)]
 
     def _array(self, value: np.ndarray) -> Any:

@@ -351,3 +351,10 @@ def test_damaged_messages_never_crash() -> None:
             wire.unpack(body[:header], body[header:], lambda tag, parts: None)
         except wire.WireError:
             pass
+
+
+def test_one_element_of_a_slice_crosses() -> None:
+    """Such a tensor counts as contiguous, whatever its stride."""
+    table = torch.arange(12.0).reshape(2, 6)
+    for part in (table[1:, 2], table[:1, 5:], table[1, ::7], table.t()[4:5, 1:]):
+        assert torch.equal(carried(part), part)
