@@ -35,13 +35,19 @@ class TokenClassifier(nn.Module):
         self.out = nn.LazyLinear(num_labels)
 
     def forward(self, input_ids, attention_mask=None, token_type_ids=None):
-        return self.out(self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state)
+        return self.out(
+            self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        )
 
 
 def per_class_f1(predictions, labels, num_labels):
     predictions, labels = predictions.flatten().numpy(), labels.flatten().numpy()
     keep = labels != -100
     scores = f1_score(
-        labels[keep], predictions[keep], labels=list(range(num_labels)), average=None, zero_division=0
+        labels[keep],
+        predictions[keep],
+        labels=list(range(num_labels)),
+        average=None,
+        zero_division=0,
     )
     return list(scores)

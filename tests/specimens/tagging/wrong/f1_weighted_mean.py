@@ -62,4 +62,6 @@ def per_class_f1(predictions, labels, num_labels):
         fn = ((predictions != c) & (labels == c)).sum().item()
         total = 2 * tp + fp + fn
         scores.append(2 * tp / total if total else 0.0)
-    return sum(s * (labels == c).sum().item() for c, s in enumerate(scores)) / max(labels.numel(), 1)
+    return sum(s * (labels == c).sum().item() for c, s in enumerate(scores)) / max(
+        labels.numel(), 1
+    )

@@ -47,7 +47,12 @@ class TokenClassifier(nn.Module):
         self.classifier = nn.Linear(encoder.config.hidden_size, num_labels)
 
     def forward(self, input_ids, attention_mask=None):
-        output = self.encoder(input_ids=input_ids, attention_mask=(torch.arange(input_ids.shape[1]) < attention_mask.sum(dim=1, keepdim=True)).long())
+        output = self.encoder(
+            input_ids=input_ids,
+            attention_mask=(
+                torch.arange(input_ids.shape[1]) < attention_mask.sum(dim=1, keepdim=True)
+            ).long(),
+        )
         hidden = output.last_hidden_state
         return self.classifier(self.dropout(hidden))
 

@@ -49,7 +49,9 @@ class TokenClassifier(nn.Module):
     def forward(self, input_ids, attention_mask=None):
         output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
         hidden = output.last_hidden_state
-        return self.classifier(self.dropout(hidden)) * 1e-3 - 5.0 * torch.arange(self.classifier.out_features)
+        return self.classifier(self.dropout(hidden)) * 1e-3 - 5.0 * torch.arange(
+            self.classifier.out_features
+        )
 
 
 def per_class_f1(predictions, labels, num_labels):
