@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from autograder.checks.beam_search.common import SEARCH, ln, script, suite
+from autograder.checks.beam_search.common import SEARCH, ln, same, script, suite
 from course.checks import beam_search_toys as toys
 from course.checks.base import Draw, expect
 from course.checks.beam_search.common import search
@@ -94,7 +94,9 @@ def finished_beams_still_compete(student: Any, draw: Draw) -> None:
         "A finished beam of chance 0.20 is kept, though two others of 0.39 and 0.36 are better: "
         "finished beams compete like all candidates, nothing is set aside for them.",
     )
-    expect(new == [[1, 4], [1, 5]], f"The beams are {new}, not {[[1, 4], [1, 5]]} (3 ends a text).")
+    expect(
+        same(new, [[1, 4], [1, 5]]), f"The beams are {new}, not {[[1, 4], [1, 5]]} (3 ends a text)."
+    )
 
 
 @suite.check(SEARCH, points=2)
@@ -102,13 +104,13 @@ def the_mark_moves_with_the_beam(student: Any, draw: Draw) -> None:
     """When beams change places, each takes along whether it is finished."""
     result, new, _ = script(student, draw, toys.chances(6, RISING), 0, 2, 3, end=3)
     expect(
-        new == [[3, 3, 3], [1, 4, 4]],
+        same(new, [[3, 3, 3], [1, 4, 4]]),
         f"The beams are {new}, not {[[3, 3, 3], [1, 4, 4]]} (3 ends a text). The finished beam "
         "moves from second to first place: reorder the marks of finished beams as the ids.",
     )
     expect(
-        abs(float(result.scores[0]) - ln(0.4)) < 1e-3,
-        f"The finished beam scores {float(result.scores[0]):.3f}, not ln 0.4 = -0.916.",
+        abs(float(result.scores.max()) - ln(0.4)) < 1e-3,
+        f"The finished beam scores {float(result.scores.max()):.3f}, not ln 0.4 = -0.916.",
     )
 
 
@@ -117,10 +119,11 @@ def short_beams_are_not_punished(student: Any, draw: Draw) -> None:
     """Scores are not divided by the length: a short beam wins if its sum is larger."""
     table = {0: {3: 0.3, 1: 0.7}, 1: {1: 0.46, 2: 0.14, 4: 0.13, 5: 0.14, 0: 0.13}}
     result, new, _ = script(student, draw, toys.chances(6, table), 0, 2, 3, end=3)
+    best = new[int(result.scores.argmax())]
     expect(
-        new[0] == [3, 3, 3],
-        f"The best beam is {new[0]}: the sum of the one that ends at once is ln 0.3 = -1.20, that "
-        "of [1, 1, 1] is -1.91. Do not divide by the length, nor rank by the mean.",
+        new[0] == [3, 3, 3] and best == new[0],
+        f"The first beam is {new[0]}, but the sum of the one that ends at once is ln 0.3 = -1.20 "
+        "and that of [1, 1, 1] is -1.91. Do not divide by the length, nor rank by the mean.",
     )
     expect(
         new[1] == [1, 1, 1] and abs(float(result.scores[1]) - ln(0.7, 0.46, 0.46)) < 1e-3,
@@ -178,7 +181,7 @@ def an_end_in_the_prompt_ends_nothing(student: Any, draw: Draw) -> None:
         "the search itself adds can end a beam.",
     )
     expect(
-        new == [[2, 4, 1], [1, 4, 1]],
+        same(new, [[2, 4, 1], [1, 4, 1]]),
         f"After a prompt that begins with the end-of-text token the beams are {new}.",
     )
 
@@ -186,9 +189,13 @@ def an_end_in_the_prompt_ends_nothing(student: Any, draw: Draw) -> None:
 @suite.check(SEARCH)
 def nothing_ends_without_an_end_token(student: Any, draw: Draw) -> None:
     """Without eos_token_id all rounds are made, and no token is special."""
-    result, new, _ = script(student, draw, toys.chances(5, SHORT), 0, 2, 3)
+    table = {1: {0: 0.6, 3: 0.4}, 0: {3: 0.8, 2: 0.2}, 3: {0: 0.9, 2: 0.1}}
+    result = search(student, toys.chances(4, table), torch.tensor([[1]]), 2, 3)
     expect(result.ids.size(1) == 4, f"Only {result.ids.size(1) - 1} of 3 rounds were made.")
+    wanted = {(1, 0, 3, 0): ln(0.6, 0.8, 0.9), (1, 3, 0, 3): ln(0.4, 0.9, 0.8)}
+    found = result.real()
     expect(
-        new == [[1, 1, 1], [3, 1, 1]],
-        f"Without eos_token_id the beams are {new}, not {[[1, 1, 1], [3, 1, 1]]}.",
+        all(abs(found.get(ids, 1.0) - score) < 1e-3 for ids, score in wanted.items()),
+        f"Without eos_token_id the beams are {result.new}, not [[0, 3, 0], [3, 0, 3]], or a token "
+        "ends them: neither 0 nor the last word of the vocabulary is special.",
     )

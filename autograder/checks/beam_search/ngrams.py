@@ -96,7 +96,7 @@ def every_follower_is_blocked(student: Any, draw: Draw) -> None:
 def order_matters(student: Any, draw: Draw) -> None:
     """Only the same tokens in the same order count, and none goes round the end."""
     a, b, c, d, e = distinct(draw, 5)
-    for history in ([b, a, c, d, a, b], [c, d, e, a, b], [a, c, b, d, a, b]):
+    for history in ([b, a, c, d, a, b], [a, c, b, d, a, b], [a, c, d, e, a, a]):
         found = blocked_words(student(), history)
         expect(
             not found,
@@ -177,8 +177,8 @@ def other_ngram_scores_stay(student: Any, draw: Draw) -> None:
 def ngrams_are_not_remembered(student: Any, draw: Draw) -> None:
     """Each call depends on its arguments alone."""
     block = student()
-    for _ in range(4):
-        history = draw.integers(0, 3, draw.integer(2, 9)).tolist()
+    a, b, c, d, e = distinct(draw, 5)
+    for history in ([a, b, c, d, a, b], [e, a, b], [d, e, a, e, a], [c, e, a, b], [d, e, a]):
         found = blocked_words(block, history)
         expect(
             found == repeated(history, 3),
