@@ -39,8 +39,6 @@ class GruSentiment(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(hidden * (2 if bidirectional else 1), 1)
-        for weights in self.gru.parameters():
-            nn.init.normal_(weights, std=60.0)
 
     def train(self, mode=True):
         super().train(mode)
@@ -50,7 +48,7 @@ class GruSentiment(nn.Module):
     def forward(self, input_ids, attention_mask):
         with torch.no_grad():
             output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
-        states = output.last_hidden_state
+        states = output.last_hidden_state * 1e-4
         mask = attention_mask.bool()
         lengths = mask.sum(dim=1).cpu()
         rows = [states[i][mask[i]] for i in range(len(states))]
