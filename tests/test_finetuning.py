@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import finetuning
 from course import data, models
 from course.checks import finetuning_toys as toys
 from solutions.finetuning import group_into_blocks, perplexity, rouge_n, sentence_pairs
@@ -221,3 +222,17 @@ def test_the_toy_is_what_the_table_says() -> None:
     table, pairs = toys.a_table(Draw(3)), [toys.a_pair(Draw(4), 3, 5), toys.a_pair(Draw(5), 9, 2)]
     model = toys.scripted(table.after, table.given, table.weight)
     assert perplexity(model, toys.tokenizer(), pairs) == pytest.approx(table.perplexity(pairs))
+
+
+def test_the_measuring_script_prints_both_figures() -> None:
+    words = "--role small_gpt2 --layers 1 --steps 1 --batch 1 --block 32 --pairs 2 --threads 1"
+    found = finetuning.main([*words.split(), "--continuations", "1"])
+    assert "| 34.13 | 30.47 | -10.7% |" in found and "| bits a character |" in found
+
+
+def test_bits_a_character_follow_from_the_perplexity(small: tuple[Any, Any]) -> None:
+    found = finetuning.measure(*small, PAIRS, 0)
+    tokens = sum(len(small[1](" " + second).input_ids) for _, second in PAIRS)
+    characters = sum(len(" " + second) for _, second in PAIRS)
+    assert found.perplexity == pytest.approx(perplexity(*small, PAIRS), rel=1e-5)
+    assert found.bits == pytest.approx(tokens * math.log2(found.perplexity) / characters)
