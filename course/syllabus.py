@@ -37,6 +37,12 @@ class Exercise:
         return ROOT / "assignments" / self.folder / f"{self.word}.ipynb"
 
 
+def address() -> tuple[str, str]:
+    """The students' repository, without a slash at the end, and the branch that they read."""
+    listed = tomllib.loads((Path(__file__).parent / "syllabus.toml").read_text("utf-8"))
+    return listed["repository"].rstrip("/"), listed["branch"]
+
+
 @functools.cache
 def exercises() -> dict[str, Exercise]:
     """All exercises by word, in order."""

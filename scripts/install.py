@@ -1,4 +1,4 @@
-"""Build the course's environment from nothing: ``python3 scripts/install.py [.venv]``.
+"""Build the course's environment from nothing: ``python3 scripts/install.py [.venv] [--latest]``.
 
 Needs Python 3.11 or newer and pip, no compiler. torch comes as its CPU build, about 200 MB,
 unless a torch is there already: that one is kept. Running it again repairs what is missing.
@@ -64,13 +64,15 @@ def make_environment(folder: Path) -> Path:
     return folder / name
 
 
-def install_torch(python: Path) -> None:
+def install_torch(python: Path, latest: bool) -> None:
     """Install the CPU build of torch where there is none; exits with a message when it cannot."""
     if has_torch(python):
         print("torch is here already and is kept")
         return
-    what = f"torch {TORCH}, CPU build"
-    if platform.system() != "Linux":  # elsewhere the ordinary build has no CUDA
+    what = f"torch {'newest' if latest else TORCH}, CPU build"
+    if latest:
+        done = pip_install(python, "torch", "--index-url", CPU_INDEX, what=what)
+    elif platform.system() != "Linux":  # elsewhere the ordinary build has no CUDA
         done = pip_install(python, f"torch=={TORCH}", what=what)
     else:
         # A build marked +cpu may be at hand in a local folder; if not, torch's own index has it.
@@ -86,13 +88,17 @@ def main() -> int:
     """Make the environment, install everything pinned, fetch the course's models and data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", default=".venv", type=Path)
+    parser.add_argument(
+        "--latest", action="store_true", help="the newest versions, not the pinned ones"
+    )
     options = parser.parse_args()
     if sys.version_info < (3, 11):  # noqa: UP036 (this file must run to say so)
         sys.exit(f"Python 3.11 or newer is needed; this is {platform.python_version()}.")
     python = make_environment(options.folder.absolute())
-    install_torch(python)
+    install_torch(python, options.latest)
     what = "the course and its tools"
-    if not pip_install(python, "-c", "constraints.txt", "-e", ".[lab,grade,dev,docs]", what=what):
+    pinned = ["--upgrade"] if options.latest else ["-c", "constraints.txt"]
+    if not pip_install(python, *pinned, "-e", ".[lab,grade,dev,docs]", what=what):
         sys.exit("installation failed: the lines above say why. Mend it and run again.")
     print("fetching models and data")
     return 0 if run(python, "-m", "course", "setup") else 1

@@ -6,12 +6,16 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 
+from autograder.course_folder import CourseError
 from autograder.release.notebooks import cleaned_lesson, released
 from autograder.release.plan import Plan
 from course.syllabus import exercises
@@ -92,7 +96,7 @@ def _papers(plan: Plan, folder: Path) -> None:
         "lab": project["optional-dependencies"]["lab"],
     }
     text = (TEMPLATES / "pyproject.in").read_text("utf-8")
-    text = text.replace("{{name}}", PACKAGE).replace("{{week}}", str(plan.through))
+    text = text.replace("{{name}}", PACKAGE).replace("{{version}}", project["version"])
     for name, needs in lists.items():
         text = text.replace(f"{{{{{name}}}}}", json.dumps(needs, indent=2))
     (folder / "pyproject.toml").write_text(text, "utf-8")
@@ -104,6 +108,23 @@ def _papers(plan: Plan, folder: Path) -> None:
     (folder / "scripts").mkdir()
     installer = installer.replace(".[lab,grade,dev,docs]", ".[lab]")
     (folder / "scripts" / "install.py").write_text(installer, "utf-8")
+
+
+def wheel(folder: Path, target: Path) -> Path:
+    """Build the bundle's wheel into the folder ``target``; returns its path."""
+    with tempfile.TemporaryDirectory() as place:
+        copy, made = Path(place) / "bundle", Path(place) / "made"
+        shutil.copytree(folder, copy)  # building leaves folders behind
+        made.mkdir()
+        build = "import sys, setuptools.build_meta as b; print(b.build_wheel(sys.argv[1]))"
+        done = subprocess.run(
+            [sys.executable, "-c", build, str(made)], cwd=copy, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise CourseError(f"the wheel could not be built: {done.stderr.strip()[-300:]}")
+        [path] = made.glob("*.whl")
+        target.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(path, target / path.name))
 
 
 def files(folder: Path) -> list[Path]:

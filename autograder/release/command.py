@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from autograder.course_folder import CourseError
 from autograder.release import canaries, proofs
-from autograder.release.bundle import build, files
+from autograder.release.bundle import build, files, wheel
 from autograder.release.gate import Leak, leaks
 from autograder.release.plan import Plan
 from autograder.release.secrets import Secrets
@@ -101,6 +101,9 @@ def options_of(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--to", type=Path, metavar="DIR|ZIP", help="default: release/week_N in this folder"
     )
+    parser.add_argument(
+        "--wheel", type=Path, metavar="DIR", help="put the bundle's wheel there, for Colab"
+    )
     parser.add_argument("--check", type=Path, metavar="DIR|ZIP", help="only read an older bundle")
     parser.add_argument("--no-lessons", action="store_true", help="do not run the lessons")
     parser.add_argument(
@@ -134,6 +137,8 @@ def release(plan: Plan, folder: Path, options: argparse.Namespace) -> int:
     if found:
         return report(found, f"the bundle through exercise {plan.through}")
     put(folder, target)
+    if options.wheel:
+        print(wheel(folder, options.wheel.absolute()))
     size = sum(path.stat().st_size for path in files(folder)) / 1e6
     public = ", ".join(plan.public) or "none"
     print(f"{target}: exercises 1 to {plan.through}, solutions: {public}; {size:.0f} MB")

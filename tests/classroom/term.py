@@ -19,7 +19,7 @@ from tests.intake.course import mark
 
 ASSIGNMENTS = [exercise("attention"), exercise("multi_head"), exercise("objectives")]
 STUDENTS = ("ada", "bob", "cy", "di", "eve", "flo", "gil", "hal")
-DUE = datetime(2030, 3, 4, 12, 0)
+DUE = datetime(2025, 3, 4, 12, 0)
 LATE = timedelta(hours=30)  # two days have begun: twice a tenth is taken off
 ESSAY = "Variances add: the sum of d products has variance d, so we divide by its root."
 WRONG = {("bob", "attention"): "always_causal", ("cy", "multi_head"): "", ("hal", "objectives"): ""}
