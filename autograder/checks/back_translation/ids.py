@@ -69,3 +69,22 @@ def ids_of_originals_stay(student: Any, draw: Draw) -> None:
             [(type(i), i) for i in head] == [(type(i), i) for i in ids],
             f"Originals with the ids {ids} come back with {head}: their ids stay as they are.",
         )
+
+
+@suite.check(AUGMENT, points=2, hint="Ids are integers or strings.")
+def second_round_has_new_ids(student: Any, draw: Draw) -> None:
+    """A set that was augmented before can be augmented again, and all ids are still unique"""
+    languages = toys.pivots(draw, 2)
+    for ids in (["a", "b"], [1, 2]):
+        first = toys.augmented(student, toys.examples(draw, 2, ids=ids), languages)
+        answers = {
+            entry["text"]: {p: f"Variant {n} in {p}." for p in languages}
+            for n, entry in enumerate(first)
+        }
+        result = toys.augmented(student, first, languages, toys.translator(student, answers))
+        again = toys.repeated([entry["id"] for entry in result])
+        expect(
+            not again,
+            f"Augmented a second time, the set has the id {again[:1]} twice: the first round used "
+            "it already. Look which ids are taken before you give a new one.",
+        )

@@ -93,7 +93,13 @@ def order_of_the_pivots(student: Any, draw: Draw) -> None:
 def only_english_is_skipped(student: Any, draw: Draw) -> None:
     """'en' is skipped wherever it stands; every other pivot counts, also one like 'enm' or 'e'"""
     text, (one, two) = toys.sentences(draw, 1)[0], toys.pivots(draw, 2)
-    for given in (["en", one, two], [one, "en", two], [one, "enm", "ben", "en"], ["e", "n", two]):
+    for given in (
+        ["en", one, two],
+        [one, "en", two],
+        ["en", one, "en", "en"],
+        [one, "enm", "ben"],
+        ["e", "n"],
+    ):
         found = toys.paraphrases(student, text, given)
         wanted = [toys.default(text, pivot) for pivot in given if pivot != "en"]
         lost = [p for p in given if p != "en" and toys.default(text, p) not in found]
@@ -107,6 +113,25 @@ def only_english_is_skipped(student: Any, draw: Draw) -> None:
             f"With the pivots {given} it returns {len(found)} texts, {len(wanted)} are due: 'en' "
             "gives none.",
         )
+
+
+@suite.check(BACK, hint=HINT)
+def equal_paraphrases_stay(student: Any, draw: Draw) -> None:
+    """Every pivot has its paraphrase, also where two are equal or one equals the text"""
+    text, languages = toys.sentences(draw, 1)[0], toys.pivots(draw, 4)
+    words = [text, "A twin.", "A twin.", "No twin."]
+    script = toys.translator(student, {text: dict(zip(languages, words, strict=True))})
+    found = toys.paraphrases(student, text, languages, script)
+    expect(
+        text in found,
+        "A paraphrase that equals the text is left out: back_translate returns one for every "
+        "pivot, dropping is augment's task.",
+    )
+    expect(
+        found.count("A twin.") == 2,
+        f"Two pivots give the same paraphrase, and it comes {found.count('A twin.')} times: return "
+        "one for every pivot, dropping is augment's task.",
+    )
 
 
 @suite.check(BACK, hint=HINT)

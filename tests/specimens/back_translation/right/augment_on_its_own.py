@@ -23,9 +23,10 @@ def augment(examples, translate, pivots):
     known = {example["id"] for example in examples}
     integers = all(isinstance(i, int) for i in known)
     fresh = max(known) + 1 if integers and known else 0
+    longest = max((len(str(i)) for i in known), default=0)
     return [dict(e) for e in examples] + [
         {
-            "id": fresh + n if integers else f"paraphrase {n} of {e['id']}",
+            "id": fresh + n if integers else f"{n}".rjust(longest + 1, "0"),
             "text": text,
             "label": e["label"],
         }

@@ -13,7 +13,9 @@ class Collector:
     def add(self, example, pivot, text):
         if self.key(text) not in self.keys:
             self.keys.add(self.key(text))
-            new = {"id": (example["id"], pivot), "text": text, "label": example["label"]}
+            new = {"id": (len(self.entries), pivot), "text": text, "label": example["label"]}
+            while any(e["id"] == new["id"] for e in self.entries):
+                new["id"] = (*new["id"], "again")
             self.entries.append(new | {"pivot": pivot})
 
 

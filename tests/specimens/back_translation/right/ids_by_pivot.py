@@ -21,5 +21,7 @@ def augment(examples, translate, pivots):
                 if normal not in seen:
                     seen.add(normal)
                     new_id = f"{example['id']}_{pivot}"
+                    while new_id in [entry["id"] for entry in result]:
+                        new_id += "_"
                     result.append({"id": new_id, "text": text, "label": example["label"]})
     return result

@@ -21,5 +21,7 @@ def augment(examples, translate, pivots):
             if paraphrase.casefold().split() not in old:
                 new = copy.deepcopy(example)
                 new["id"], new["text"] = f"{example['id']}/back-translated/{k}", paraphrase
+                if any(entry["id"] == new["id"] for entry in result):
+                    new["id"] += f"/{len(result)}/{len(examples)}"
                 result.append(new)
     return result

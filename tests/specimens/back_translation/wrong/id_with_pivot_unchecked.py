@@ -1,0 +1,31 @@
+# caught by: second_round_has_new_ids
+
+
+def back_translate(text, translate, pivots):
+    paraphrases = []
+    for pivot in pivots:
+        if pivot == "en":
+            continue
+        foreign = translate(text, "en", pivot)
+        paraphrases.append(translate(foreign, pivot, "en"))
+    return paraphrases
+
+
+def plain(text):
+    return " ".join(text.lower().split())
+
+
+def augment(examples, translate, pivots):
+    result = [dict(example) for example in examples]
+    seen = {plain(example["text"]) for example in examples}
+    taken = {example["id"] for example in examples}
+    for example in examples:
+        languages = [p for p in pivots if p != "en"]
+        found = back_translate(example["text"], translate, languages)
+        for pivot, paraphrase in zip(languages, found):
+            if plain(paraphrase) in seen:
+                continue
+            seen.add(plain(paraphrase))
+            new_id = f"{example['id']}_{pivot}"
+            result.append({"id": new_id, "text": paraphrase, "label": example["label"]})
+    return result
