@@ -67,6 +67,19 @@ def first_and_last_ngram_count(student: Any, draw: Draw) -> None:
 
 
 @suite.check(NGRAM)
+def far_ngrams_count(student: Any, draw: Draw) -> None:
+    """An n-gram counts however far back it stands."""
+    words = draw.permutation(60)[:45].tolist()
+    history = [*words, *words[:2]]
+    found = blocked_words(student(), history, 60)
+    expect(
+        found == {words[2]},
+        f"The first trigram of {len(history)} tokens is about to come again, but {sorted(found)} "
+        f"is blocked, not {[words[2]]}: look at the whole history.",
+    )
+
+
+@suite.check(NGRAM)
 def bigrams_stay_free(student: Any, draw: Draw) -> None:
     """With n=3 two tokens in a row may come again."""
     a, b, c, d, e = distinct(draw, 5)

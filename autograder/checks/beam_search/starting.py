@@ -31,8 +31,8 @@ def any_width_and_length(student: Any, draw: Draw) -> None:
         )
         expect(
             scores.numel() == beams and float(scores.flatten()[0]) == 0.0,
-            f"For {beams} beams there are {scores.numel()} scores, the first "
-            f"{float(scores.flatten()[0]):g}; it must be 0.",
+            f"For {beams} beams there are {scores.numel()} scores, the first one "
+            f"{scores.flatten()[:1].tolist()}; it must be 0.",
         )
 
 

@@ -160,6 +160,38 @@ def cache_follows_the_beams(student: Any, draw: Draw) -> None:
     expect_beams(result, wanted, "With a KV cache it must be reordered as the beams are.")
 
 
+@suite.check(SEARCH, hint="A cache belongs to one search: begin with none.")
+def each_search_has_its_own_cache(student: Any, draw: Draw) -> None:
+    """Several searches with one model that has a KV cache do not disturb each other."""
+    seed = draw.integer(0, 2**31)
+    model, theirs = toys.tiny_gpt2(seed), live.make(student, f"{toys.HERE}:tiny_gpt2", seed)
+    for length in (4, 4, 2):
+        prompt = draw.integers(0, 10, 1, length)
+        result = toys.found(student(theirs, prompt.clone(), 2, 3), prompt)
+        due = toys.rescored(model, result.ids, length)
+        expect(
+            close(due[:, :1], result.token_scores[:, :1], 1e-3),
+            f"In a later search with the same model the first token scores "
+            f"{float(result.token_scores[0, 0]):.3f}, but its log-probability is "
+            f"{float(due[0, 0]):.3f}: the KV cache of an earlier search is still in use.",
+        )
+
+
+@suite.check(SEARCH)
+def scores_are_precise(student: Any, draw: Draw) -> None:
+    """Scores are computed in float32 or better."""
+    table, prompt, _ = a_case(draw, 3, 5)
+    result = search(student, table, prompt, 3, 5, history=True)
+    due = toys.rescored(toys.scripted(table, history=True), result.ids, prompt.size(1))
+    error = float((result.token_scores - due).abs().max())
+    expect(
+        error < 1e-4 or error > 0.05,
+        f"The scores are rounded: they are off by {error:.4f}. Compute them in float32, not in "
+        "half precision, and do not round.",
+    )
+    expect(error < 1e-4, f"A token's score is off by {error:.3f}.")
+
+
 @suite.check(SEARCH, hint=LOGITS_HINT)
 def hugging_face_outputs_are_read(student: Any, draw: Draw) -> None:
     """Models that return an output with .logits are served, also without a cache."""

@@ -44,6 +44,18 @@ def first_and_last_word_count(student: Any, draw: Draw) -> None:
 
 
 @suite.check(WORD)
+def long_histories_count_wholly(student: Any, draw: Draw) -> None:
+    """However long the history is, its first tokens stay blocked."""
+    history = draw.permutation(60)[:45].tolist()
+    found = blocked_words(student(), history, 60)
+    expect(
+        history[0] in found and len(set(history) - found) == 0,
+        f"After 45 tokens only {len(found)} are blocked: no token of the history may come again, "
+        "however far back it stands.",
+    )
+
+
+@suite.check(WORD)
 def other_scores_stay(student: Any, draw: Draw) -> None:
     """The scores of words that were not seen stay exactly as they are."""
     ids, scores = draw.integers(0, 5, 3, 4), some_scores(draw, 3, 12)

@@ -28,8 +28,12 @@ def only_the_first_beam_counts(student: Any, draw: Draw) -> None:
     """The first beam's score is 0, that of all others -1e9."""
     beams = draw.integer(3, 6)
     result = as_pair(student(draw.integers(0, 90, 1, 4), beams), "The result of init_beams")
-    scores = as_tensor(result[1], "scores").flatten()
-    expect(len(scores) == beams, f"{beams} beams have {len(scores)} scores: give each beam one.")
+    scores = as_tensor(result[1], "scores")
+    expect(
+        tuple(scores.shape) == (beams,),
+        f"For {beams} beams the scores have the shape {tuple(scores.shape)}, not ({beams},): one "
+        "number a beam.",
+    )
     expect(
         not (scores == 0).all(),
         "All beams score 0. They are copies of one prompt: the first round would keep the same "
