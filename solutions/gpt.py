@@ -147,7 +147,7 @@ class GPT(nn.Module):
         self.classifier = None if num_classes is None else nn.Linear(embed_dim, num_classes)
         self.apply(_initialise)
 
-    def new_cache(self) -> _Cache:
+    def new_cache(self) -> Any:
         """An empty cache for ``forward``: one a text (or batch of texts of one length)."""
         return _Cache(len(self.blocks))
 
@@ -252,24 +252,6 @@ def top_k_table(
     ]
 
 
-class _Block(nn.Module):
-    """Attention, then a feed-forward network, each on normalised input and added to its input."""
-
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(embed_dim)
-        self.attention = CausalSelfAttention(embed_dim, num_heads, dropout)
-        self.feedforward_norm = nn.LayerNorm(embed_dim)
-        self.expand = nn.Linear(embed_dim, 4 * embed_dim)
-        self.shrink = nn.Linear(4 * embed_dim, embed_dim)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, mask: Tensor | None, past: _LayerCache | None) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), mask, past)
-        hidden = F.gelu(self.expand(self.feedforward_norm(x)), approximate="tanh")
-        return x + self.dropout(self.shrink(hidden))  # (batch, length, embed_dim)
-
-
 class _LayerCache:
     """Keys and values of one layer, (batch, heads, room, head_dim), in use up to ``length``."""
 
@@ -317,6 +299,24 @@ class _Cache:
         """Row i becomes what row rows[i] was; rows: int64 (new batch,), for beams and the like."""
         for layer in self.layers:
             layer.reorder(rows)
+
+
+class _Block(nn.Module):
+    """Attention, then a feed-forward network, each on normalised input and added to its input."""
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(embed_dim)
+        self.attention = CausalSelfAttention(embed_dim, num_heads, dropout)
+        self.feedforward_norm = nn.LayerNorm(embed_dim)
+        self.expand = nn.Linear(embed_dim, 4 * embed_dim)
+        self.shrink = nn.Linear(4 * embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None, past: _LayerCache | None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), mask, past)
+        hidden = F.gelu(self.expand(self.feedforward_norm(x)), approximate="tanh")
+        return x + self.dropout(self.shrink(hidden))  # (batch, length, embed_dim)
 
 
 def _initialise(module: nn.Module) -> None:
