@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.course_folder import CourseError, CourseFolder
 
 if TYPE_CHECKING:
-    from autograder.spec import Outcome
+    from autograder.spec import Outcome, Spec
 
 
 @dataclass
@@ -94,6 +94,7 @@ def regrade(course: CourseFolder, assignment: str, options: argparse.Namespace) 
         store = Store(course, assignment, gradebook, layout)
         store.recover()
         spec = Spec.of(course, assignment, layout.texts)
+        check_gradebook(spec)
         students = [s for s in course.students(assignment) if store.place(s).is_dir()]
         if not students:
             raise CourseError(f"nothing of {assignment!r} is graded yet: use `grade`")
@@ -115,6 +116,27 @@ def regrade(course: CourseFolder, assignment: str, options: argparse.Namespace) 
     finally:
         zygote.close()
     return sorted(changes, key=lambda change: (change.after - change.before, change.student))
+
+
+def check_gradebook(spec: Spec) -> None:
+    """Raise CourseError when the source's tests are newer than those in the gradebook.
+
+    Grading takes tests from the gradebook, as nbgrader does: without this, a mended test would
+    seem to change nothing.
+    """
+    newer = []
+    for name, text in spec.notebooks.items():
+        for cell in json.loads(text)["cells"]:
+            marks = cell["metadata"].get("nbgrader", {})
+            known = spec.texts.get(name, {}).get(marks.get("grade_id", ""))
+            is_test = marks.get("grade") and not marks.get("solution")
+            if is_test and known is not None and known != "".join(cell["source"]):
+                newer.append(marks["grade_id"])
+    if newer:
+        raise CourseError(
+            f"the source differs from the gradebook in {', '.join(newer)}: run `nbgrader "
+            f"generate_assignment {spec.assignment} --force` first"
+        )
 
 
 def progress(found: Iterable[Outcome], total: int) -> Iterable[Outcome]:

@@ -110,6 +110,7 @@ def hand_in(root: Path, one: HandIn, moment: datetime) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(written(with_answer(released, one.answer.read_text("utf-8"))), folder / name)
     (folder / "timestamp.txt").write_text(f"{moment} UTC")
+    (folder / "submission_secret.txt").write_text(f"{one.student} {one.chosen.word}")
 
 
 def written(notebook: NotebookNode) -> NotebookNode:

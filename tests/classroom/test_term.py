@@ -133,7 +133,9 @@ def test_a_person_marks_a_written_answer_by_clicking(root: Path, page: Any) -> N
     page.goto(f"{page.address}/formgrader/submissions/{submission}/")
     field = page.locator(f"input.score[id='{question}']")
     field.wait_for()
-    page.wait_for_function("() => window.formgrade && formgrade.loaded !== false")
+    page.wait_for_function(
+        "() => window.formgrader && formgrader.loaded && formgrader.grades.loaded"
+    )
     field.fill(str(MARK))
     with page.expect_response(lambda r: "/api/grade/" in r.url and r.request.method == "PUT"):
         field.press("Tab")
@@ -166,6 +168,9 @@ def test_a_mended_test_is_shown_before_it_counts(root: Path) -> None:
     before = from_checks(root, THIRD)
     term.add_test(root, term.GOOD_TEST)
     program = ["python", "-m", "autograder", "regrade", THIRD, "--workers", "1"]
+    stale = command(root, *program, check=False)
+    assert stale.returncode == 2 and "differs from the gradebook in own-test" in stale.stderr
+    command(root, "nbgrader", "generate_assignment", THIRD, "--force")
     shown = command(root, *program).stdout
     handed_in = [one.student for one in term.hand_ins(ASSIGNMENTS[2])]
     for student in handed_in:
