@@ -131,7 +131,7 @@ def train_probe(
     learning_rate: float,
     patience: int = 3,
 ) -> list[dict[str, float]]:
-    """Train a probe with Adam, stop early, and leave it with its best weights on dev.
+    """Train a probe with Adam, stop early, leave it with its best weights on dev, mode as found.
 
     train, dev: (features (examples, in_features), labels (examples,) int64). Shuffled batches of
     32, cross-entropy. Returns an entry an epoch: ``loss``, the mean training loss an example in
@@ -148,6 +148,7 @@ def train_probe(
     optimizer = torch.optim.Adam(probe.parameters(), lr=learning_rate)
     history: list[dict[str, float]] = []
     best_accuracy, best_epoch, best_weights = -1.0, 0, probe.state_dict()
+    training = probe.training
     for epoch in range(epochs):
         loss = _train_epoch(probe, optimizer, *train)
         accuracy = _accuracy(probe, *dev)
@@ -158,6 +159,7 @@ def train_probe(
         elif epoch - best_epoch >= patience:
             break
     probe.load_state_dict(best_weights)
+    probe.train(training)
     return history
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,9 +31,16 @@ WORDS = masked_lm_toys.WORDS
 VOCABULARY, DIM = 19, 6  # of the toy tokenizer and the toy encoder
 
 
-def tokenizer(limit: int | None = None, left: bool = False, types: bool = False) -> Any:
-    """A WordPiece tokenizer of 19 tokens, with a limit of tokens and the padding on either side."""
+def tokenizer(
+    limit: int | None = None, left: bool = False, types: bool = False, cased: bool = False
+) -> Any:
+    """A WordPiece tokenizer of 19 tokens, with a limit of tokens and the padding on either side.
+
+    Capital letters make a word unknown when ``cased``; punctuation always is.
+    """
     made = masked_lm_toys.tokenizer(types)
+    if cased:
+        made.backend_tokenizer.normalizer = None
     made.model_max_length = limit or made.model_max_length
     made.padding_side = "left" if left else "right"
     return made
@@ -51,7 +58,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.table = nn.Parameter(table.clone())
         self.mixing = mixing
-        self.config = SimpleNamespace(max_position_embeddings=limit, hidden_size=table.size(1))
+        self.config = SimpleNamespace(
+            max_position_embeddings=limit, hidden_size=table.size(1), output_hidden_states=False
+        )
         self.notes: list[dict[str, Any]] = []
 
     @property
@@ -74,8 +83,11 @@ class Encoder(nn.Module):
         weights = mask.unsqueeze(-1).to(rows)  # (batch, length, 1)
         context = (rows * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True)
         hidden = (rows + self.mixing * context).roll(int(self.training), -1)
+        every = others.get("output_hidden_states") or self.config.output_hidden_states
         return BaseModelOutputWithPooling(
-            last_hidden_state=hidden, pooler_output=hidden[:, 0].tanh()
+            last_hidden_state=hidden,
+            pooler_output=hidden[:, 0].tanh(),
+            hidden_states=(-rows, rows + 1.0, hidden) if every else None,
         )
 
 
@@ -167,9 +179,20 @@ def noting(weight: Tensor, size: int, dev_labels: Tensor, script: list[int]) -> 
     return Noting(weight, size, dev_labels, script).eval()
 
 
-def small_probe(in_features: int, num_classes: int) -> nn.Module:
-    """A linear classifier for real training."""
-    return nn.Linear(in_features, num_classes)
+def small_probe(in_features: int, num_classes: int, hidden: int = 0) -> nn.Module:
+    """A classifier for real training, in training mode: linear, or with a hidden layer."""
+    if hidden == 0:
+        return nn.Linear(in_features, num_classes)
+    return nn.Sequential(nn.Linear(in_features, hidden), nn.ReLU(), nn.Linear(hidden, num_classes))
+
+
+@beside
+def train_on_features(function: Callable[..., Tensor], args: Sequence[Any]) -> bool:
+    """Whether a layer on extracted features gets a gradient."""
+    features = function(*args)
+    weight = torch.ones(features.size(1), requires_grad=True)
+    (features @ weight).sum().backward()
+    return weight.grad is not None
 
 
 FAMILIES = ("bert", "gpt2", "llama")
@@ -228,7 +251,8 @@ def chosen(function: Callable[..., Any], model: nn.Module, n: int) -> dict[str, 
     A returned object that is no parameter of the model has the name of its type.
     """
     names = {id(p): name for name, p in model.named_parameters()}
-    returned = list(function(model, n))
+    result = function(model, n)
+    returned = list(result) if isinstance(result, Iterable) else [result]
     return {
         "all": list(names.values()),
         "trainable": trainable(model),

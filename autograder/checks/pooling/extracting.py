@@ -204,6 +204,29 @@ def nothing_else_is_cut(student: Any, draw: Draw) -> None:
 
 
 @suite.check(EXTRACT)
+def texts_are_read_as_they_are(student: Any, draw: Draw) -> None:
+    """Capital letters and punctuation reach the tokenizer"""
+    table, words = a_table(draw), sentences(draw, [3, 4, 2])
+    texts = [f" {words[0].capitalize()}!", words[1].upper() + ", the .", f"({words[2]})"]
+    found = as_tensor(extract(student, table, texts, "moments", cased=True), "It", (3, 12))
+    expect(
+        close(found, features_alone("moments", table, texts), 1e-3),
+        "Texts with capital letters and punctuation have other features than their tokens give: "
+        "hand the sentences to the tokenizer as they are.",
+    )
+
+
+@suite.check(EXTRACT, hint="Tensors made under inference_mode cannot be trained on; no_grad's can.")
+def features_can_be_trained_on(student: Any, draw: Draw) -> None:
+    """A layer can be trained on the features"""
+    scene = Scene(student, a_table(draw))
+    expect(
+        toys.train_on_features(student, scene.args(sentences(draw, [3, 5]))),
+        "No gradient reaches a layer on the features.",
+    )
+
+
+@suite.check(EXTRACT)
 def padding_side_does_not_matter(student: Any, draw: Draw) -> None:
     """A tokenizer that pads on the left gives the same features"""
     table, texts = a_table(draw), sentences(draw, [2, 7, 4])

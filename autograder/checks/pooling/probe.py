@@ -81,6 +81,17 @@ def rows_are_independent(student: Any, draw: Draw) -> None:
 
 
 @suite.check(PROBE)
+def features_stay_as_they_are(student: Any, draw: Draw) -> None:
+    """The features that it is given are not changed in place"""
+    probe, x = student(6, 9, 3), draw.normal(5, 6)
+    kept = live.call_and_keep(probe, [x.clone()], {})[1][0]
+    expect(
+        torch.equal(kept, x),
+        "The probe changes its input in place, so the next epoch sees other features.",
+    )
+
+
+@suite.check(PROBE)
 def probe_can_learn(student: Any, draw: Draw) -> None:
     """Gradients reach both layers, weights and biases"""
     probe = student(6, 40, 3)

@@ -195,6 +195,40 @@ def loss_is_a_mean_over_examples(student: Any, draw: Draw) -> None:
 
 
 @suite.check(TRAIN)
+def every_parameter_learns(student: Any, draw: Draw) -> None:
+    """All of the probe's parameters are trained, from the weights that it came with"""
+    x, y = draw.normal(64, 5), draw.integers(0, 2, 64)
+    probe = live.make(student, f"{toys.HERE}:small_probe", 5, 3, hidden=24)
+    start = live.parameters(probe)
+    student(probe, (x, y), (x, y), 2, 0.0)
+    expect(
+        all(torch.equal(start[name], now) for name, now in live.parameters(probe).items()),
+        "With a learning rate of 0 the probe has other weights afterwards: train the one that is "
+        "given from the weights that it has, and start nothing anew.",
+    )
+    student(probe, (x, y), (x, y), 2, 0.05)
+    still = [n for n, now in live.parameters(probe).items() if torch.equal(start[n], now)]
+    expect(
+        not still,
+        f"{still[:1]} of a probe with two layers never changes: give all of probe.parameters() to "
+        "the optimizer.",
+    )
+
+
+@suite.check(TRAIN)
+def mode_is_left_as_found(student: Any, draw: Draw) -> None:
+    """A probe that came in training mode is in training mode afterwards"""
+    x, y = draw.normal(40, 5), draw.integers(0, 2, 40)
+    probe = live.make(student, f"{toys.HERE}:small_probe", 5, 3)
+    live.set_mode(probe, True)
+    student(probe, (x, y), (x, y), 2, 0.01)
+    expect(
+        live.is_training(probe),
+        "The probe came in training mode and is left in eval mode: restore the mode at the end.",
+    )
+
+
+@suite.check(TRAIN)
 def modes_are_set(student: Any, draw: Draw) -> None:
     """The probe is in training mode while it learns and in eval mode while it is measured"""
     run = rehearse(student, draw, GROWING, epochs=2)

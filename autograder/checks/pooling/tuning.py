@@ -58,6 +58,22 @@ def number_of_layers_is_the_models(student: Any, draw: Draw) -> None:
 
 
 @suite.check(TUNE)
+def no_layer_means_none(student: Any, draw: Draw) -> None:
+    """n = 0 freezes the whole model and returns nothing"""
+    for family in ("bert", "llama"):
+        try:
+            found = look(student, family, 0)
+        except ValueError:
+            continue  # to refuse n = 0 is as clear
+        expect(
+            not found["trainable"] and not found["returned"],
+            f"With n = 0, {len(found['trainable'])} parameters are trainable and "
+            f"{len(found['returned'])} are returned: layers[-0:] is all layers, "
+            "layers[len(layers) - n:] is none.",
+        )
+
+
+@suite.check(TUNE)
 def frozen_models_are_opened(student: Any, draw: Draw) -> None:
     """The last layers become trainable in a model that was all frozen before"""
     for family in ("bert", "gpt2"):

@@ -73,7 +73,7 @@ def sentences(draw: Draw, lengths: Sequence[int]) -> list[str]:
 
 def hidden_alone(table: Tensor, text: str, mixing: float = 0.0) -> Tensor:
     """The hidden states of one text alone under the scripted encoder: (1, length, dim)."""
-    ids = toys.tokenizer()(text)["input_ids"]
+    ids = toys.tokenizer(cased=True)(text)["input_ids"]
     rows = table[torch.tensor([ids])]  # (1, length, dim)
     return rows + mixing * rows.mean(dim=1, keepdim=True)
 
@@ -90,9 +90,9 @@ def features_alone(pool: str, table: Tensor, texts: Sequence[str], mixing: float
 def extract(
     student: Any, table: Tensor, texts: Sequence[str], pool: str = "first", **options: Any
 ) -> Any:
-    """extract_features on the scripted encoder; ``options`` go to it but mixing, limit, left."""
+    """extract_features on the scripted encoder; ``options`` go to it but those of the toys."""
     near = {name: options.pop(name) for name in ("mixing", "limit") if name in options}
-    side = {name: options.pop(name) for name in ("left", "types") if name in options}
+    side = {name: options.pop(name) for name in ("left", "types", "cased") if name in options}
     model = live.make(student, f"{toys.HERE}:encoder", table, **near)
     tokenizer = live.make(student, f"{toys.HERE}:tokenizer", near.get("limit"), **side)
     chosen = live.make(student, f"{toys.HERE}:pool", pool)

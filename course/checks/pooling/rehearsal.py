@@ -118,6 +118,10 @@ def as_number(value: Any, name: str) -> float:
     one = isinstance(value, torch.Tensor) and value.numel() == 1
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     expect(one or number, f"{name!r} must be a number, but it is {str(value)[:60]}.")
+    expect(
+        number or not value.requires_grad,
+        f"{name!r} is a tensor that keeps the whole graph of its batches: take loss.item().",
+    )
     return float(value)
 
 

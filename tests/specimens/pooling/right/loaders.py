@@ -68,6 +68,7 @@ def evaluate(probe, loader):
 
 
 def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
+    was_training = probe.training
     train_loader = DataLoader(TensorDataset(*train), batch_size=32, shuffle=True)
     dev_loader = DataLoader(TensorDataset(*dev), batch_size=32)
     criterion = nn.CrossEntropyLoss()
@@ -95,6 +96,7 @@ def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
         if bad_epochs == patience:
             break
     probe.load_state_dict(deepcopy(best))
+    probe.train(was_training)
     return history
 
 

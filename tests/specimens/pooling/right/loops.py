@@ -46,6 +46,7 @@ class Probe(nn.Sequential):
 
 
 def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
+    was_training = probe.training
     optimizer = torch.optim.Adam(probe.parameters(), learning_rate)
     criterion = nn.CrossEntropyLoss(reduction="sum")
     history, best = [], None
@@ -75,6 +76,7 @@ def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
     with torch.no_grad():
         for p, w in zip(probe.parameters(), weights):
             p.copy_(w)
+    probe.train(was_training)
     return history
 
 

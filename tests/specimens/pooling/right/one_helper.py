@@ -66,6 +66,7 @@ class Probe(nn.Module):
 
 
 def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
+    was_training = probe.training
     optimizer = torch.optim.Adam(probe.parameters(), lr=learning_rate)
     loss_function = torch.nn.CrossEntropyLoss()
     log, best_file, since = [], None, 0
@@ -92,6 +93,7 @@ def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
             break
     best_file.seek(0)
     probe.load_state_dict(torch.load(best_file))
+    probe.train(was_training)
     return log
 
 

@@ -57,6 +57,7 @@ class Probe(nn.Module):
 
 
 def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
+    was_training = probe.training
     x, y = train
     adam = torch.optim.Adam(probe.parameters(), lr=learning_rate)
     history = []
@@ -80,6 +81,7 @@ def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
         if len(history) - 1 - best >= patience:
             break
     probe.load_state_dict(snapshots[best])
+    probe.train(was_training)
     return history
 
 
@@ -88,6 +90,6 @@ def tune_last_layers(model, n):
     layers = max(lists, key=len)
     for p in model.parameters():
         p.requires_grad = False
-    last = layers[-n:]
+    last = layers[len(layers) - n :]
     last.requires_grad_(True)
     return last.parameters()

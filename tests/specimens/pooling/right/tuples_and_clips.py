@@ -62,6 +62,7 @@ class Probe(nn.Module):
 
 
 def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
+    was_training = probe.training
     (x, y), (dev_x, dev_y) = train, dev
     optimizer = torch.optim.Adam([{"params": probe.parameters()}], lr=learning_rate, amsgrad=False)
     history, waited = (), 0
@@ -89,6 +90,7 @@ def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
         if waited >= patience:
             break
     probe.load_state_dict(kept[1])
+    probe.train(was_training)
     return list(history)
 
 
@@ -98,6 +100,8 @@ def tune_last_layers(model, n):
     base = model.base_model
     layers = {"bert": lambda: base.encoder.layer, "gpt2": lambda: base.h, "llama": lambda: base.layers}
     parameters = []
+    if n < 1:
+        raise ValueError(f"n must be at least 1, not {n}")
     for layer in reversed(list(layers[kind]())[-n:]):
         layer.requires_grad_()
         parameters += list(layer.parameters())

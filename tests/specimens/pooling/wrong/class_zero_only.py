@@ -63,6 +63,7 @@ def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
     optimizer = torch.optim.Adam(probe.parameters(), lr=learning_rate)
     history = []
     best, best_state, waited = -1.0, None, 0
+    was_training = probe.training
     for epoch in range(epochs):
         probe.train()
         order = torch.randperm(len(labels))
@@ -87,6 +88,7 @@ def train_probe(probe, train, dev, epochs, learning_rate, patience=3):
             if waited >= patience:
                 break
     probe.load_state_dict(best_state)
+    probe.train(was_training)
     return history
 
 
