@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 from autograder.checks.finetuning.suite import suite
@@ -110,4 +111,16 @@ def hugging_face_models_are_measured(student: Any, draw: Draw) -> None:
     expect(
         toys.same(got, wanted),
         f"With a model that returns an output with .logits it is {got:.3f}, not {wanted:.3f}.",
+    )
+
+
+@suite.check(PERPLEXITY, hint=MODEL_HINT)
+def a_float_comes_back(student: Any, draw: Draw) -> None:
+    """The result is a plain number, not a tensor."""
+    model = toys.model_of(student, toys.a_table(draw))
+    tokenizer = live.make(student, f"{toys.HERE}:tokenizer")
+    got = student(model, tokenizer, [toys.a_pair(draw, 3, 5)])
+    expect(
+        isinstance(got, numbers.Real) or type(got).__module__ == "numpy",
+        f"It returns a {type(got).__name__}, not a float: end with .item() or float(...).",
     )

@@ -98,14 +98,27 @@ def no_white_space_around(student: Any, draw: Draw) -> None:
     found = as_pairs(student([f"  {two[0]} {two[1]} \n", f" {one[0]}  "]))
     expect(
         len(found) < 2,
-        f"A text with one sentence and spaces after it gives the pair {found[-1]}: the space is no "
-        "sentence.",
+        f"A text with one sentence and spaces after it gives the pair {found[-1:]}: the space is "
+        "no sentence.",
     )
     expect(
         found == [(two[0], two[1])],
         f"The pair is {found[0] if found else None}: take off the white space around both "
         "sentences; perplexity adds the leading space itself.",
     )
+
+
+@suite.check(PAIRS)
+def line_breaks_are_white_space(student: Any, draw: Draw) -> None:
+    """A line break separates two sentences as well as a space."""
+    for ends, space in (("..", "\n"), ("!?", "\n"), ("?.", "\n\n"), (".!", "  ")):
+        first, second = a_text(draw, ends)
+        found = as_pairs(student([first + space + second]))
+        expect(
+            found == [(first, second)],
+            f"Two sentences with {space!r} between them give {found}: any white space after the "
+            "mark ends a sentence, and belongs to neither.",
+        )
 
 
 @suite.check(PAIRS)
@@ -118,6 +131,6 @@ def words_stay_as_they_are(student: Any, draw: Draw) -> None:
     found = as_pairs(student([f"{first}! {second}. The End."]))
     expect(
         found == [(first + "!", second + ".")],
-        f"{first + '!'!r} comes back as {found[0][0] if found else None!r}: copy the sentence out "
-        "of the text, letter by letter.",
+        f"{(first + '!', second + '.')} comes back as {found[:1]}: copy both sentences out of the "
+        "text, letter by letter.",
     )

@@ -63,7 +63,7 @@ def as_pairs(value: Any) -> Pairs:
 
 def a_text(draw: Draw, ends: str) -> list[str]:
     """Sentences that begin with a capital letter, one for each end."""
-    lengths = [draw.integer(3, 6) for _ in ends]
+    lengths = [draw.integer(3, 9) for _ in ends]
     pairs = zip(lengths, ends, strict=True)
     return [toys.a_sentence(draw, length, end).capitalize() for length, end in pairs]
 

@@ -10,6 +10,26 @@ from course.checks.base import Draw
 from course.checks.finetuning.common import MODEL_HINT, PERPLEXITY, suite
 
 
+def other_sums(target: list[float], both: list[float]) -> dict[str, float]:
+    """What comes out when other tokens are added up, or the sum is divided by another number."""
+    nats, count = -sum(target), len(target)
+    return {
+        "The sum of -log p is not divided by the number of target tokens: take the mean, then "
+        "exp.": math.exp(nats),
+        "The sum is divided by the number of all tokens: divide by those of the second "
+        "sentence.": math.exp(nats / (len(both) + 1)),
+        "The first sentence's -log p are added too, though its tokens are not counted: leave them "
+        "out of both.": math.exp(-sum(both) / count),
+        "The first sentence's last token is scored too: it is context.": (
+            toys.exp_mean(both[-count - 1 :])
+        ),
+        "The last token of the second sentence is left out.": toys.exp_mean(target[:-1]),
+        "The first token of the second sentence is counted, but its -log p is left out.": (
+            math.exp(-sum(target[1:]) / count)
+        ),
+    }
+
+
 def other_contexts(table: toys.Table, pair: toys.Pair) -> dict[str, float]:
     """What comes out when the second sentence is scored after something else than the first."""
     prefix, target = toys.ids_of(pair[0]), toys.ids_of(" " + pair[1])
@@ -67,13 +87,12 @@ def second_sentence_given_the_first(student: Any, draw: Draw) -> None:
             "the second one.": toys.exp_mean(both),
             "This is the mean of -log p: return its exp.": mean,
             "This is 2 to the power of a mean in nats: the base must be e.": 2**mean,
+            **other_sums(target, both),
             "The first token of the second sentence is left out: the model predicts it from the "
             "last token of the first sentence.": toys.exp_mean(target[1:]),
             "The second sentence has lost its leading space: tokenise ' ' + second.": (
                 toys.exp_mean(table.target(pair, ""))
             ),
-            "The sum is divided by the number of all tokens: divide by those of the second "
-            "sentence.": math.exp(-sum(target) / (len(both) + 1)),
             **other_contexts(table, pair),
             **other_probabilities(table, pair),
         },

@@ -29,6 +29,16 @@ def share_of_the_reference(student: Any, draw: Draw) -> None:
                 "This is a mean over n-grams of sizes 1 to n: count those of size n alone.": (
                     sum(overlap(reference, prediction, k) / (11 - k) for k in range(1, n + 1)) / n
                 ),
+                "The n-grams of all sizes up to n are pooled: count those of size n alone.": (
+                    sum(overlap(reference, prediction, k) for k in range(1, n + 1))
+                    / sum(11 - k for k in range(1, n + 1))
+                ),
+                "It is divided by the number of tokens: N tokens have N - n + 1 n-grams.": (
+                    hits / 10
+                ),
+                "n is not used: it counts trigrams whatever n is.": (
+                    overlap(reference, prediction, 3) / 8
+                ),
                 "This is in per cent: return the fraction, from 0 to 1.": 100 * recall,
             },
             f"{hits} of the reference's {11 - n} n-grams of size {n} are in the prediction, so "
@@ -39,10 +49,10 @@ def share_of_the_reference(student: Any, draw: Draw) -> None:
 @suite.check(ROUGE, points=2)
 def overlap_is_clipped(student: Any, draw: Draw) -> None:
     """An n-gram counts as often as in the reference, but no more often than in the prediction."""
-    a, b, c, d, e = (draw.permutation(90) + 1).tolist()[:5]
+    a, b, c, d, e, f = (draw.permutation(90) + 1).tolist()[:6]
     reference = [a, b, c, a, b, c, a, b, c, d, e]  # 9 trigrams: abc 3 times, cde once
-    prediction = [a, b, c, d, e, c, d, e, c, d, e, a, b, c]  # abc twice, cde 3 times, bcd once
-    got = rouge(student, reference, prediction)
+    prediction = [a, b, c, e, a, b, c, d, e, c, d, e, c, d, e, f]  # abc twice, cde 3 times, bcd
+    got = rouge(student, reference, prediction, 3)
     toys.judge(
         got,
         4 / 9,
@@ -65,7 +75,7 @@ def nothing_to_find_is_zero(student: Any, draw: Draw) -> None:
     """A reference of fewer than n tokens gives 0.0."""
     ids = draw.integers(1, 99, 6).tolist()
     for reference in ([], ids[:1], ids[:2]):
-        got = rouge(student, reference, ids)
+        got = rouge(student, reference, ids, 3)
         expect(
             got == 0.0,
             f"A reference of {len(reference)} tokens has no trigram: 0.0 is due, not {got}.",

@@ -20,16 +20,16 @@ from course.checks.finetuning.common import (
 @suite.check(BLOCKS, points=2)
 def texts_are_concatenated(student: Any, draw: Draw) -> None:
     """All tokens form one row, text after text, and the blocks are cut from that row."""
-    lists = a_stream(draw, 7, 2, 5, 4)
+    lists = a_stream(draw, 7, 2, 13, 2)
+    stream = [token for tokens in lists for token in tokens]
+    alone = [block for tokens in lists for block in cut(tokens, 6)]
     found = as_blocks(student(lists, 6))
     flat = [token for block in found for token in block]
-    alone = [block for tokens in lists for block in cut(tokens, 6)]
     expect(
         found != alone,
         "Each text is cut for itself, so the ends of all texts are lost: concatenate the lists "
         "first, then cut.",
     )
-    stream = [token for tokens in lists for token in tokens]
     expect(
         flat[:6] == stream[:6],
         f"The first block is {flat[:6]}, but the first 6 tokens of all texts are {stream[:6]}.",
@@ -39,7 +39,7 @@ def texts_are_concatenated(student: Any, draw: Draw) -> None:
         "The blocks hold ids that are in no text: put nothing between the texts, and no padding.",
     )
     expect(
-        flat[:18] == stream,
+        flat[:24] == stream,
         f"The blocks read {flat[6:14]}... after the first one, but the texts go on "
         f"{stream[6:14]}...: side by side, without gap or overlap.",
     )
@@ -50,6 +50,7 @@ def remainder_is_dropped(student: Any, draw: Draw) -> None:
     """Every block has exactly block_size tokens; what is left over is dropped."""
     for lengths, size in (((5, 6), 4), ((9, 9, 2), 7)):
         lists = a_stream(draw, *lengths)
+        start = lists[0][0]
         found = as_blocks(student(lists, size))
         sizes = [len(block) for block in found]
         total = sum(lengths)
@@ -64,9 +65,9 @@ def remainder_is_dropped(student: Any, draw: Draw) -> None:
             "fit: drop what is left over, and nothing else.",
         )
         expect(
-            not found or found[0][0] == lists[0][0],
-            f"The first block begins with {found[0][0] if found else None} instead of the first "
-            f"token, {lists[0][0]}: the remainder is what is left over at the end.",
+            found[0][0] == start,
+            f"The first block begins with {found[0][0]} instead of the first token, {start}: the "
+            "remainder is what is left over at the end.",
         )
 
 
@@ -110,6 +111,6 @@ def texts_without_two_are_skipped(student: Any, draw: Draw) -> None:
     expect(
         len(found) <= 1,
         f"Of four texts only one has two sentences, but there are {len(found)} pairs, such as "
-        f"{found[0]}: pass over the others.",
+        f"{found[:1]}: pass over the others.",
     )
     expect(found == [(two[0], two[1])], "The text that has just two sentences gives no pair.")

@@ -38,7 +38,7 @@ def perplexity(model, tokenizer, pairs):
             targets += b.size(1)
     for module, mode in modes.items():
         module.training = mode
-    return torch.exp(nll / targets)
+    return torch.exp(nll / targets).item()
 
 
 def rouge_n(reference_ids, prediction_ids, n=3):
