@@ -95,13 +95,17 @@ def parameter_gradients(
     kwargs: dict[str, Any] | None = None,
     cotangents: Sequence[Tensor | None] = (),
 ) -> dict[str, Tensor | None]:
-    """Gradients of Σ output·cotangent with respect to every parameter of ``module``, by name."""
+    """Gradients of Σ output·cotangent with respect to every parameter of ``module``, by name.
+
+    None stands for a parameter that is frozen or that no gradient reaches.
+    """
     named = dict(module.named_parameters())
     total = weighted_sum(module(*args, **(kwargs or {})), cotangents)
-    if not total.requires_grad:
+    learning = {name: p for name, p in named.items() if p.requires_grad}
+    if not total.requires_grad or not learning:
         return dict.fromkeys(named)
-    found = torch.autograd.grad(total, list(named.values()), allow_unused=True)
-    return dict(zip(named, found, strict=True))
+    found = torch.autograd.grad(total, list(learning.values()), allow_unused=True)
+    return dict.fromkeys(named) | dict(zip(learning, found, strict=True))
 
 
 def weighted_sum(result: Any, cotangents: Sequence[Tensor | None]) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -101,7 +102,7 @@ def as_labels(value: Any, length: int) -> list[int]:
         "align_labels must return a list, one label a token, but it returns something else.",
     )
     expect(
-        all(isinstance(v, int) and not isinstance(v, bool) for v in value),
+        all(isinstance(v, Integral) and not isinstance(v, bool) for v in value),
         f"The list must hold integers, but it holds {str(value)[:60]}.",
     )
     expect(
@@ -254,7 +255,7 @@ def as_scores(value: Any, classes: int) -> list[float]:
         "that never occur and class 0 too.",
     )
     expect(
-        all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value),
+        all(isinstance(v, Real) and not isinstance(v, bool) for v in value),
         f"The list must hold plain floats, but it begins with {str(value[0])[:40]}.",
     )
     return [float(v) for v in value]

@@ -10,7 +10,7 @@ from torch import Tensor
 from autograder.checks.tagging.common import MODEL, suite
 from course.checks import live
 from course.checks.base import Draw, close, expect, largest_difference
-from course.checks.tagging.common import a_classifier, logits_of, on_table
+from course.checks.tagging.common import a_classifier, logits_of, of_the_encoder, on_table
 
 HINT = "It is called as classifier(input_ids, attention_mask); the encoder is a BERT."
 
@@ -25,6 +25,17 @@ def moved(one: Tensor, two: Tensor) -> Tensor:
     return (one - two).abs().amax(dim=-1) > 1e-4
 
 
+def steady(classifier: Any, ids: Tensor, mask: Tensor, labels: int) -> Tensor:
+    """The logits in eval mode; fails the check when a second call gives others."""
+    first, second = (logits_of(classifier, ids, mask, labels) for _ in range(2))
+    expect(
+        torch.equal(first, second),
+        "In eval mode two equal calls give different logits, so nothing else can be judged: is "
+        "dropout still on, or is a layer made anew in forward?",
+    )
+    return first
+
+
 @suite.check(MODEL, points=3, hint=HINT)
 def the_attention_mask_is_handed_on(student: Any, draw: Draw) -> None:
     """The encoder gets the attention mask, so that padding has no influence."""
@@ -34,7 +45,7 @@ def the_attention_mask_is_handed_on(student: Any, draw: Draw) -> None:
     mask[1, 5:] = 0
     other = ids.clone()
     other[1, 5:] = (ids[1, 5:] + draw.integer(1, 17) - 1) % 19 + 1
-    padded = logits_of(classifier, ids, mask, 5)
+    padded = steady(classifier, ids, mask, 5)
     changed = logits_of(classifier, other, mask, 5)
     expect(
         not moved(padded, changed)[1, :5].any(),
@@ -59,7 +70,7 @@ def padding_may_be_left(student: Any, draw: Draw) -> None:
     mask[1, 4] = 0
     other = ids.clone()
     other[mask == 0] = (ids[mask == 0] + draw.integer(1, 17) - 1) % 19 + 1
-    one, two = (logits_of(classifier, x, mask, 4) for x in (ids, other))
+    one, two = (steady(classifier, x, mask, 4) for x in (ids, other))
     expect(
         not moved(one, two)[mask == 1].any(),
         "With padding on the left the logits of tokens change with what stands in the padding: "
@@ -74,7 +85,7 @@ def each_token_has_its_own_logits(student: Any, draw: Draw) -> None:
     classifier = on_table(student, draw, table, 6)
     ids = distinct_ids(draw, 3, 7, 40)
     mask = torch.ones_like(ids)
-    before = logits_of(classifier, ids, mask, 6)
+    before = steady(classifier, ids, mask, 6)
     expect(
         moved(before[:, 1:], before[:, :-1]).any(),
         "All tokens of a sentence get the same logits: classify each hidden state, not [CLS], the "
@@ -185,12 +196,13 @@ def the_whole_encoder_can_be_trained(student: Any, draw: Draw) -> None:
     classifier, encoder = a_classifier(student, draw, 5)
     ids = draw.integers(1, 19, 2, 5)
     classifier(ids, torch.ones_like(ids))
-    inside = live.parameters(encoder)
+    own = live.parameters(encoder).items()
+    inside = {name: value for name, value in own if "pooler" not in name}  # nobody needs it here
     every = live.parameters(classifier)
     trainable = live.parameters(classifier, trainable_only=True)
 
     def count(found: dict[str, Tensor]) -> int:
-        return sum(any(name.endswith(own) for name in found) for own in inside)
+        return sum(any(torch.equal(one, p) for p in found.values()) for one in inside.values())
 
     expect(
         count(every) == len(inside),
@@ -203,7 +215,7 @@ def the_whole_encoder_can_be_trained(student: Any, draw: Draw) -> None:
         "leave requires_grad as it is.",
     )
     expect(
-        any(not name.endswith(tuple(inside)) for name in trainable),
+        set(trainable) - of_the_encoder(trainable, encoder),
         "Above the encoder there is nothing to train: add a linear layer as an attribute.",
     )
 

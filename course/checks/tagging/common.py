@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, equal
 
 from course.checks import live
 from course.checks import tagging_toys as toys
@@ -31,6 +31,12 @@ def on_table(student: Any, draw: Draw, table: Tensor, labels: int) -> Any:
     classifier = student(live.make(student, f"{toys.HERE}:word_by_word", table), labels)
     live.set_mode(classifier, False)
     return classifier
+
+
+def of_the_encoder(parameters: dict[str, Tensor], encoder: Any) -> set[str]:
+    """The names of those parameters of a classifier that the encoder has too, found by value."""
+    own = live.parameters(encoder).values()
+    return {name for name, value in parameters.items() if any(equal(value, one) for one in own)}
 
 
 def logits_of(classifier: Any, ids: Tensor, mask: Tensor, labels: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from course.checks import live
 from course.checks import tagging_toys as toys
 from course.checks.base import Draw, as_tensor, expect
-from course.checks.tagging.common import F1, MODEL, a_classifier, suite
+from course.checks.tagging.common import F1, MODEL, a_classifier, of_the_encoder, suite
 
 HINT = "It is called as classifier(input_ids, attention_mask); the encoder is a BERT."
 
@@ -35,15 +35,15 @@ def gradients_reach_the_encoder(student: Any, draw: Draw) -> None:
     ids = draw.integers(1, 19, 3, 7)
     args, cotangent = [ids, torch.ones_like(ids)], draw.normal(3, 7, 5)
     classifier(*args)
+    names = of_the_encoder(live.parameters(classifier), encoder)
     found = live.parameter_gradients(classifier, args, cotangents=[cotangent])
-    names = tuple(live.parameters(encoder))
-    inside = [g for name, g in found.items() if name.endswith(names) and g is not None]
+    inside = [g for name, g in found.items() if name in names and g is not None and g.dim() > 1]
     expect(
         any(bool(g.abs().sum() > 0) for g in inside),
         "No gradient reaches the encoder, so it will never learn: no torch.no_grad(), no detach(), "
         "no requires_grad = False, and keep it as an attribute.",
     )
-    outside = [g for name, g in found.items() if not name.endswith(names) and g is not None]
+    outside = [g for name, g in found.items() if name not in names and g is not None]
     expect(
         any(bool(g.abs().sum() > 0) for g in outside),
         "No gradient reaches a layer above the encoder: make one in __init__, as an attribute, "
@@ -63,10 +63,22 @@ def f1_of_each_class(student: Any, draw: Draw) -> None:
     predictions, labels = toys.a_scoring(draw)
     found = toys.score(student, predictions, labels, 4)
     counts = toys.counted(predictions, labels, 4)
-    for name in ("precision", "recall"):
+    both = [(row["precision"], row["recall"], row["f1"]) for row in counts]
+    due = [int((labels == c).sum()) / labels.numel() for c in range(4)]
+    for name, numbers in (
+        ("precisions", [p for p, _, _ in both]),
+        ("recalls", [r for _, r, _ in both]),
+        ("arithmetic means of precision and recall", [(p + r) / 2 for p, r, _ in both]),
+        ("TP / (TP + FP + FN), which is Jaccard's index", [f / (2 - f) for _, _, f in both]),
+        (
+            "F1s times the share of the class",
+            [f * d for (_, _, f), d in zip(both, due, strict=True)],
+        ),
+    ):
         expect(
-            not toys.same(found, [row[name] for row in counts]),
-            f"These are {name}s: F1 is the harmonic mean of precision and recall.",
+            not toys.same(found, numbers),
+            f"These are {name}: F1 is the harmonic mean of precision and recall, "
+            "2 TP / (2 TP + FP + FN).",
         )
     right = (predictions == labels).double().mean().item()
     expect(
