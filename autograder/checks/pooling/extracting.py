@@ -26,11 +26,11 @@ HINT = "The model is called as model(input_ids=..., attention_mask=...)."
 class Scene:
     """A scripted encoder with tokenizer and pool, all beside the student's code."""
 
-    def __init__(self, student: Any, table: Tensor, pool: str = "first", **options: Any) -> None:
+    def __init__(self, student: Any, table: Tensor, left: bool = False) -> None:
         self.student = student
-        self.model = live.make(student, f"{toys.HERE}:encoder", table, **options)
-        self.tokenizer = live.make(student, f"{toys.HERE}:tokenizer")
-        self.pool = live.make(student, f"{toys.HERE}:pool", pool)
+        self.model = live.make(student, f"{toys.HERE}:encoder", table)
+        self.tokenizer = live.make(student, f"{toys.HERE}:tokenizer", left=left)
+        self.pool = live.make(student, f"{toys.HERE}:pool", "first")
 
     def args(self, texts: Sequence[str]) -> list[Any]:
         return [self.model, self.tokenizer, list(texts), self.pool]
@@ -237,6 +237,20 @@ def padding_side_does_not_matter(student: Any, draw: Draw) -> None:
         "With a tokenizer that pads on the left the features are other ones: use the mask that "
         "belongs to the batch.",
     )
+
+
+@suite.check(EXTRACT)
+def the_tokenizer_is_left_as_found(student: Any, draw: Draw) -> None:
+    """The tokenizer pads afterwards on the side on which it padded before"""
+    for left in (True, False):
+        scene = Scene(student, a_table(draw), left=left)
+        scene.run(sentences(draw, [3, 5]))
+        side = scene.tokenizer.padding_side
+        expect(
+            side == ("left" if left else "right"),
+            f"The tokenizer padded on the {'left' if left else 'right'} and is left padding on the "
+            f"{side}: who uses it next gets other batches. Leave its settings alone.",
+        )
 
 
 @suite.check(EXTRACT, hint=HINT)
