@@ -15,10 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertTokenizer
-from transformers.modeling_outputs import (
-    BaseModelOutputWithPooling,
-    SequenceClassifierOutput,
-)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from course.checks import live
 from course.checks.base import Draw, as_tensor, expect
@@ -109,26 +106,24 @@ class ScriptedEncoder(nn.Module):
 class ScriptedModel(nn.Module):
     """One logit a text: the sum of its tokens' values, and 5 more where dropout is on."""
 
-    def __init__(self, values: Tensor, wrapped: bool = False) -> None:
+    def __init__(self, values: Tensor) -> None:
         super().__init__()
         self.values = nn.Parameter(values.clone())
         self.dropout = nn.Dropout(0.5)
-        self.wrapped = wrapped
         self.config = BertConfig(vocab_size=len(values), max_position_embeddings=LIMIT)
 
     @property
     def device(self) -> torch.device:
         return self.values.device
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Any:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         write_down(self.dropout.training, input_ids=input_ids, attention_mask=attention_mask)
         if input_ids.dim() != 2:
             raise ValueError(f"input_ids must be (batch, length), not {tuple(input_ids.shape)}")
         if input_ids.size(1) > LIMIT:
             raise IndexError(f"{input_ids.size(1)} tokens, but there are only {LIMIT} positions")
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        logits = (self.values[input_ids] * mask).sum(1) + 5.0 * self.dropout.training  # (batch,)
-        return SequenceClassifierOutput(logits=logits) if self.wrapped else logits
+        return (self.values[input_ids] * mask).sum(1) + 5.0 * self.dropout.training  # (batch,)
 
 
 def scripted_encoder(
@@ -144,9 +139,9 @@ def scripted_encoder(
     return encoder.eval()
 
 
-def scripted_model(values: Tensor, wrapped: bool = False) -> ScriptedModel:
+def scripted_model(values: Tensor) -> ScriptedModel:
     """A scripted sentiment model in eval mode, with a value a token of the toy tokenizer."""
-    return ScriptedModel(values, wrapped).eval()
+    return ScriptedModel(values).eval()
 
 
 PLAIN = ["good", "bad", "film", "not", "a", "dull", "fine", "plot"]
@@ -330,22 +325,29 @@ def trained(model: Any, encoder: Any, draw: Draw, labels: Tensor) -> Trained:
 def fresh_logits(
     student: Callable[..., nn.Module], make: list[Any], ids: Tensor, mask: Tensor, count: int
 ) -> Tensor:
-    """Logits (count, batch) of fresh models, each of whose own parameters is made ten times larger.
+    """Logits (count, batch) of fresh models, whose own parameters are made 1000 times larger.
 
     make: the encoder and the further arguments of the student's class.
     """
     found = []
     for number in range(count):
         torch.manual_seed(number)
-        model = student(*make).eval()
+        model = student(*make)
+        model.eval()
         model(ids, mask)  # fills parameters that were made lazily
         theirs = set(encoder_names(model, make[0]))
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if name not in theirs:
-                    parameter.mul_(10.0)
+                    parameter.mul_(1000.0)
             found.append(model(ids, mask).flatten())
     return torch.stack(found)
+
+
+@beside
+def modes_return_it(model: nn.Module) -> bool:
+    """Whether train() and eval() return the model, as every module's do."""
+    return model.train() is model and model.eval() is model
 
 
 @beside

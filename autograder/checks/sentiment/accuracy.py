@@ -25,8 +25,11 @@ def a_case(draw: Draw, count: int, positive: float) -> tuple[Tensor, Tensor, flo
 
 
 def expect_share(found: Any, wanted: float, what: str) -> None:
-    """Fail in words unless ``found`` is the share ``wanted``."""
-    found = float(found)
+    """Fail in words unless ``found`` is the share ``wanted``, a float."""
+    expect(
+        isinstance(found, float),
+        f"The accuracy must be a Python float, but it is a {type(found).__name__}: use .item().",
+    )
     expect(
         found <= 1.0 or wanted == found,
         f"The accuracy of {what} is {found:.4g}: it must be a share from 0 to 1, neither per cent "

@@ -15,7 +15,6 @@ TYPES_HINT = (
     "BERT's tokenizer also gives token_type_ids, which GruSentiment.forward does not take: hand "
     "over input_ids and attention_mask by name, not **batch."
 )
-LOGITS_HINT = "Some models return an output: take getattr(output, 'logits', output)."
 LONG_HINT = "A long text must be cut to the model's limit: tokenizer(text, truncation=True, ...)."
 
 
@@ -24,9 +23,9 @@ def some_values(draw: Draw, scale: float = 0.4) -> Tensor:
     return scale * draw.normal(len(toys.VOCABULARY))
 
 
-def model_of(student: Any, values: Tensor, **options: Any) -> Any:
+def model_of(student: Any, values: Tensor) -> Any:
     """A scripted model beside the student's code."""
-    return live.make(student, f"{toys.HERE}:scripted_model", values, **options)
+    return live.make(student, f"{toys.HERE}:scripted_model", values)
 
 
 def ask(student: Any, model: Any, text: str, types: bool = False) -> Any:
@@ -85,18 +84,6 @@ def token_types_are_left_out(student: Any, draw: Draw) -> None:
     expect(
         abs(found - wanted) < 1e-3,
         f"With BERT's tokenizer the result is {found:.3f}, but the model says {wanted:.3f}.",
-    )
-
-
-@suite.check(PREDICT, hint=LOGITS_HINT)
-def outputs_with_logits(student: Any, draw: Draw) -> None:
-    """A model that returns an output with .logits works as well"""
-    values = some_values(draw)
-    found = toys.as_probability(ask(student, model_of(student, values, wrapped=True), "not bad"))
-    wanted = probability(values, toys.token_ids("not bad"))
-    expect(
-        abs(found - wanted) < 1e-3,
-        f"With an output that has .logits the result is {found:.3f}, not {wanted:.3f}.",
     )
 
 

@@ -57,7 +57,7 @@ class GruSentiment(nn.Module):
 
 def binary_accuracy(logits, labels):
     rounded = torch.round(torch.sigmoid(logits))
-    return (rounded == labels).float().mean()
+    return (rounded == labels).float().mean().item()
 
 
 def predict_sentiment(model, tokenizer, text):
