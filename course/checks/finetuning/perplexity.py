@@ -38,9 +38,17 @@ def other_contexts(table: toys.Table, pair: toys.Pair) -> dict[str, float]:
         guesses.append(int(table.rows(guesses)[-1].argmax()))
     rows = table.rows(guesses)[len(prefix) - 1 : -1]
     own = [float(row[token]) for row, token in zip(rows, target, strict=True)]
+    places = enumerate(target, start=len(prefix))
+    known = table.rows(prefix + target)
+    unshifted = [float(known[place, token]) for place, token in places]
     return {
         "The second sentence is scored without the first: give the model both, and score the "
         "second.": toys.exp_mean(table.log_p(target)),
+        "The second sentence is scored after an end-of-text token alone: its context is the first "
+        "sentence.": toys.exp_mean(table.log_p([0, *target])),
+        "Each token is read off the logits at its own place: they speak of the next token.": (
+            toys.exp_mean(unshifted)
+        ),
         "The first sentence is scored given the second: it is the other way round.": (
             table.perplexity([(pair[1], pair[0])])
         ),
