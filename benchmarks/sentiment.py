@@ -4,9 +4,9 @@ Each run keeps the weights of its best evaluation on dev; the test accuracy is t
 was best on dev. The frozen encoder reads each text once (``RememberingEncoder``), so all epochs but
 the very first cost seconds. Accuracies come with the standard deviation over the seeds.
 
-Offline:        python benchmarks/sentiment.py
-As published:   COURSE_PROFILE=hub python benchmarks/sentiment.py --systems tuned
-                COURSE_PROFILE=hub python benchmarks/sentiment.py --systems gru --data imdb \\
+Offline:        python -m benchmarks.sentiment --systems frozen gru tuned
+As published:   COURSE_PROFILE=hub python -m benchmarks.sentiment --systems tuned
+                COURSE_PROFILE=hub python -m benchmarks.sentiment --systems gru --data imdb \\
                     --hidden 256 --layers 3 --dropout 0.5 --epochs 15 --gigabytes 16
 """
 
@@ -89,7 +89,7 @@ def steps(model: nn.Module, texts: Texts, rate: float, options: Any, seed: int) 
     generator = torch.Generator().manual_seed(seed)
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=rate)
-    each = max(1, len(texts) // options.batch // options.evaluations)
+    total, looks = -(-len(texts) // options.batch), options.evaluations
     for _ in range(options.epochs):
         for number, (ids, mask, labels) in enumerate(
             texts.batches(options.batch, options.device, generator), 1
@@ -100,7 +100,7 @@ def steps(model: nn.Module, texts: Texts, rate: float, options: Any, seed: int) 
             loss.backward()
             nn.utils.clip_grad_norm_(learning, 1.0)
             optimizer.step()
-            if number % each == 0:
+            if number * looks // total > (number - 1) * looks // total:
                 yield
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from torch import Tensor
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
+import benchmarks.sentiment as measure
 from course.checks import Check, Draw, seeded
 from course.checks import sentiment_toys as toys
 from course.remembering import RememberingEncoder
@@ -213,6 +215,21 @@ def test_what_does_not_fit_is_computed_each_time() -> None:
     first = remembering(*batch)
     torch.testing.assert_close(remembering(*batch), first)
     assert remembering.computed == 3
+
+
+def test_the_measurement_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["--epochs", "3", "--batch", "4", "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", ["sentiment", *given])
+    options, kind = measure.arguments(), ["a bad film", "not good", "a good film", "not bad"]
+    rows = Dataset.from_dict({"text": kind * 4, "label": [0, 0, 1, 1] * 4})
+    texts = measure.Texts(rows, toys.tokenizer(), 12, 512)
+    remembering = RememberingEncoder(a_bert(words=14))
+    model, rate = measure.build("gru", remembering.encoder, remembering, options)
+    splits = dict.fromkeys(("train", "dev", "test"), texts)
+    found = measure.run(model, splits, 10 * rate, options, 0)
+    # dev and test are the same texts: only the best weights give the best accuracy again.
+    assert found.dev == found.test == measure.accuracy(model, texts, "cpu")
+    assert len(found.seconds) == 3 and remembering.computed == 4 and len(texts) == 12
 
 
 def one_check(name: str, path: Path, seed: int = 1) -> str | None:

@@ -12,13 +12,15 @@ from course.checks import sentiment_toys as toys
 from course.checks.base import Draw, as_tensor, close, expect
 from course.checks.sentiment import GRU_HINT
 
+PLAIN: dict[str, Any] = {}
+ONE_WAY: dict[str, Any] = {"bidirectional": False}
 LONG = 40  # tokens after which a fresh GRU remembers less than a thousandth
 
 
 @suite.check(GRU, points=2, hint=GRU_HINT)
 def padding_on_the_left(student: Any, draw: Draw) -> None:
     """A text gets the same logit with padding before it as without"""
-    for options in ({}, {"bidirectional": False}):
+    for options in (PLAIN, ONE_WAY):
         model = toys.build(student, draw, 5, **options)
         ids, mask = toys.a_batch(draw, [8, 5, 3, 2], side="left")
         logits, wanted = toys.flat(model, ids, mask), toys.alone(model, ids, mask)
@@ -33,7 +35,7 @@ def padding_on_the_left(student: Any, draw: Draw) -> None:
 @suite.check(GRU, points=2, hint=GRU_HINT)
 def content_of_padding(student: Any, draw: Draw) -> None:
     """What stands at padded places, and how much of it, has no effect"""
-    for options in ({}, {"bidirectional": False}, {"num_layers": 1}):
+    for options in (PLAIN, ONE_WAY, {"num_layers": 1}):
         model = toys.build(student, draw, 5, **options)
         ids, mask = toys.a_batch(draw, [6, 4, 2])
         logits = toys.flat(model, ids, mask)
@@ -74,7 +76,7 @@ def logits_keep_the_order_of_the_batch(student: Any, draw: Draw) -> None:
 @suite.check(GRU, points=2, hint=GRU_HINT)
 def texts_do_not_mix(student: Any, draw: Draw) -> None:
     """A text's logit does not depend on the other texts of its batch"""
-    for options in ({}, {"bidirectional": False}, {"num_layers": 3}):
+    for options in (PLAIN, ONE_WAY, {"num_layers": 3}):
         model = toys.build(student, draw, 5, **options)
         ids, mask = toys.a_batch(draw, [5, 5, 5, 5])
         other = ids.clone()
@@ -95,7 +97,7 @@ def texts_do_not_mix(student: Any, draw: Draw) -> None:
 @suite.check(GRU, hint=GRU_HINT)
 def batch_of_one(student: Any, draw: Draw) -> None:
     """A batch of one text gives a tensor (1,), also when the text is one token"""
-    for options in ({}, {"bidirectional": False, "num_layers": 1}):
+    for options in (PLAIN, ONE_WAY | {"num_layers": 1}):
         model = toys.build(student, draw, 5, **options)
         for length in (4, 1):
             result = model(*toys.a_batch(draw, [length]))
