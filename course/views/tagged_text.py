@@ -141,7 +141,8 @@ def _row(name: str, words: Sequence[str], found: Sequence[Entity]) -> str:
         parts.append(_mark(" ".join(words[entity.start : entity.end]), entity))
         place = entity.end
     parts += [html.escape(word) for word in words[place:]]
-    head = f'<b style="display:inline-block;min-width:6em">{name}</b>'
+    # The first line hangs out to the left; without a zero of its own the name would hang out twice.
+    head = f'<b style="display:inline-block;min-width:6em;text-indent:0">{name}</b>'
     return f'<div style="margin:0 0 2px 6em;text-indent:-6em">{head} {" ".join(parts)}</div>'
 
 
@@ -150,7 +151,8 @@ def _mark(text: str, entity: Entity) -> str:
     good = entity.verdict in ("", "right")
     style = (
         f"background:{_colour(entity.kind)};color:#000;padding:2px 5px;border-radius:4px;"
-        f"border:2px {'solid transparent' if good else 'dashed #000'}"
+        f"border:2px {'solid transparent' if good else 'dashed #000'};"
+        "-webkit-box-decoration-break:clone;box-decoration-break:clone"
     )
     said = entity.kind + (f": {entity.verdict}" if entity.verdict else "")
     small = f'<b style="font-size:12px">[{html.escape(said)}]</b>'
