@@ -53,6 +53,8 @@ def probe_is_linear_relu_linear(student: Any, draw: Draw) -> None:
     inner, inner_bias, outer, outer_bias = layers
     found, before = as_tensor(probe(x), "The result", (16, 3)), x @ inner.t() + inner_bias
     logits = before.relu() @ outer.t() + outer_bias
+    if close(found, logits, 1e-4):
+        return
     expect(
         not close(found, before @ outer.t() + outer_bias, 1e-4),
         "There is no ReLU between the two layers: together they are one linear layer.",
@@ -68,7 +70,7 @@ def probe_is_linear_relu_linear(student: Any, draw: Draw) -> None:
             f"There is {name} after the last layer: return the logits as they are.",
         )
     expect(
-        close(found, logits, 1e-4),
+        False,
         "The result is not Linear, ReLU, Linear of the features (in eval and training mode alike).",
     )
 
@@ -153,10 +155,11 @@ def training_learns(student: Any, draw: Draw) -> None:
     x = centres[labels] + 0.5 * draw.normal(200, 4)
     live.seed(student, draw.integer(0, 2**31))
     probe = live.make(student, f"{toys.HERE}:small_probe", 4, 3)
-    history = student(probe, (x[:150], labels[:150]), (x[150:], labels[150:]), 30, 0.05)
+    train, dev = (x[:100], labels[:100]), (x[100:], labels[100:])
+    history = student(probe, train, dev, 30, 0.05, 10)
     right = float((probe(x).argmax(-1) == labels).float().mean())
     expect(
-        right > 0.95,
+        right > 0.85,  # the best of 100 dev examples are all right within a few epochs
         f"After {len(history)} epochs on well separated classes only {100 * right:.0f} % are "
         "right: does every batch clear the gradients, go backward and step?",
     )
