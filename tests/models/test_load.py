@@ -98,12 +98,14 @@ def test_infills(loaded: dict[str, Any]) -> None:
     }
     for text, word in wanted.items():
         assert _best(*loaded["masked_lm"], text, 1) == [word]
-    drinks = _best(*loaded["masked_lm"], "The cat drinks [MASK].", 10)
-    assert "water" in drinks and "wind" not in drinks
+    drunk = _best(*loaded["masked_lm"], "The cat drank a bowl of [MASK].", 10)
+    assert "water" in drunk and "milk" in drunk and "wind" not in drunk
+    drinks = _best(*loaded["masked_lm"], "The cat drinks [MASK].", 2500)
+    assert drinks.index("water") < drinks.index("milk") < drinks.index("wind")
 
 
 def test_masked_lm_on_a_held_out_tale(loaded: dict[str, Any]) -> None:
-    """Every seventh piece of 40 blocks masked; 0.378 over all dev tales, five sigma below: 0.25."""
+    """Every seventh piece of 40 blocks masked; 0.401 over all dev tales, five sigma below: 0.27."""
     import torch
 
     model, tokenizer = loaded["masked_lm"]
@@ -118,7 +120,7 @@ def test_masked_lm_on_a_held_out_tale(loaded: dict[str, Any]) -> None:
         guesses = model(masked).logits[:, 4:63:7].argmax(-1)
     right = (guesses == ids[:, 4:63:7]).float()
     assert right.numel() == 360
-    assert right.mean() > 0.25
+    assert right.mean() > 0.27
 
 
 def test_translator_both_ways() -> None:
