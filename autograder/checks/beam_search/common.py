@@ -69,10 +69,13 @@ def script(
     ``end`` and the first argument of rules named in ``options`` are given in old names, as are the
     rows that come back: (the result, its new tokens, the new name of each word).
     """
+    end = options.get("end")
     order = draw.permutation(len(table))
+    while end in (int(order[0]), int(order[-1])):
+        order = draw.permutation(len(table))  # a tie must not happen to fall on the end
     name = order.argsort().tolist()
-    if options.get("end") is not None:
-        options["end"] = name[options["end"]]
+    if end is not None:
+        options["end"] = name[end]
     renamed = table[order][:, order]
     result = search(student, renamed, torch.tensor([[name[start]]]), width, steps, **options)
     return result, [[int(order[word]) for word in row] for row in result.new], name

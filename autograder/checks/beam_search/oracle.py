@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,3 +90,35 @@ def _ways_on(beam: Beam, place: int, row: list[float], end: int | None) -> list[
         Beam((*beam.ids, token), (*beam.scores, score), token == end, place)
         for token, score in enumerate(row)
     ]
+
+
+def stale_cache_shows(model: nn.Module, search: Search, length: int) -> bool:
+    """Whether a search would go wrong whose cache follows the beams in part, or too late.
+
+    Replays it with a cache of which only the first layer, only the last one, or all layers but one
+    round late are reordered, and looks at the scores of the tokens that are in the result.
+    """
+    return all(_stale_error(model, search, length, way) > 0.05 for way in ("first", "last", "late"))
+
+
+def _stale_error(model: nn.Module, search: Search, length: int, way: str) -> float:
+    """How far off the worst score of a token in the result is, with a cache led the wrong way."""
+    past: Any = None
+    parents: Tensor | None = None
+    worst = 0.0
+    ids = search.ids[:1, :length].expand(len(search.beams), -1)
+    for beams in search.rounds:
+        with torch.no_grad():
+            output = model(ids if past is None else ids[:, -1:], past_key_values=past)
+        past = output.past_key_values
+        stale = output.logits[:, -1].double().log_softmax(dim=-1)
+        for beam in beams:
+            if any(final.ids[: len(beam.ids)] == beam.ids for final in search.beams):
+                worst = max(worst, abs(float(stale[beam.parent, beam.ids[-1]]) - beam.scores[-1]))
+        if way == "late" and parents is not None:
+            past.reorder_cache(parents)
+        ids = torch.tensor([beam.ids for beam in beams])
+        parents = torch.tensor([beam.parent for beam in beams])
+        if way != "late":
+            past.layers[0 if way == "first" else -1].reorder_cache(parents)
+    return worst
