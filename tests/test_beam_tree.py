@@ -71,6 +71,14 @@ def test_scores_before_and_after_the_rules() -> None:
         assert node.score - node.raw == pytest.approx(-1.0 if node.text == "sleeps" else 0.0)
 
 
+def test_blocked_words_are_shown() -> None:
+    data = tree(rules=(toys.Favour(3, -1e9),), candidates=1)
+    blocked = [n for n in data.nodes if n.score <= -1e8]
+    assert {n.text for n in blocked} == {"sleeps"} and not any(n.kept for n in blocked)
+    labels = [text.get_text() for text in beam_tree(data).axes[0].texts]
+    assert "sleeps  blocked (-1.43)" in labels
+
+
 def test_transformers_search_gives_the_same_tree() -> None:
     model, ids = toys.tiny_gpt2(3), torch.tensor([[1, 2, 3]])
     ours, theirs = BeamRecorder(), BeamRecorder()

@@ -74,7 +74,8 @@ def beam_tree_data(
         output_ids: the search's result, (beams, length), best beam first.
         words: a tokenizer, or a function from a list of ids to text; numbers when left out.
         raw: a recorder that stood first, for the scores before the processors.
-        candidates: so many of each beam's best proposals are shown beside those that were kept.
+        candidates: beside those that were kept, so many of each beam's best proposals are shown,
+            before and after the processors.
         end: the end-of-text token, after which a beam proposes nothing.
 
     Raises:
@@ -93,7 +94,7 @@ def beam_tree_data(
         alive = _next_beams(recorder, results, i)
         for beam, row, raw_row in _beams(ids, scores, before[i][1]):
             if end is None or end not in beam[len(prompt) :]:
-                for token in _shown(beam, row, alive, candidates):
+                for token in _shown(beam, (row, raw_row), alive, candidates):
                     grown, added = (*beam, token), (float(row[token]), float(raw_row[token]))
                     nodes[grown] = _node(nodes, grown, added, grown in alive)
     text, winner = _speaker(words), results[0]
@@ -109,11 +110,13 @@ def beam_tree_data(
     return BeamTreeData(text(list(prompt)), tuple(_cut(named)))
 
 
-def _shown(beam: Ids, row: Tensor, alive: set[Ids], candidates: int) -> list[int]:
-    """The tokens of a beam that the tree shows: its best ones, and those that were kept."""
-    best = row.topk(min(candidates, len(row))).indices.tolist()
+def _shown(beam: Ids, rows: tuple[Tensor, Tensor], alive: set[Ids], candidates: int) -> list[int]:
+    """The tokens of a beam that the tree shows: its best ones, before and after the processors,
+    and those that were kept."""
+    after, before = rows
+    best = {i for row in rows for i in row.topk(min(candidates, len(row))).indices.tolist()}
     kept = {ids[-1] for ids in alive if ids[:-1] == beam}
-    return sorted({*best} | kept, key=lambda token: -float(row[token]))
+    return sorted(best | kept, key=lambda token: (-float(after[token]), -float(before[token])))
 
 
 def _node(nodes: dict[Ids, Node], ids: Ids, added: tuple[float, float], kept: bool) -> Node:
@@ -191,7 +194,7 @@ def beam_tree(data: BeamTreeData, width: float = 9.5) -> Figure:
         x, y = places[node.number]
         changed = abs(node.raw - node.score) > 5e-3
         before = f" ({node.total - node.score + node.raw:.2f})" if changed else ""
-        below = "blocked" if node.score <= -1e8 else f"{node.total:.2f}"
+        below = "blocked" if node.total <= -1e8 else f"{node.total:.2f}"
         _box(axis, x, y, _short(node.text), below + before, node.kept, node.best)
     return figure
 
