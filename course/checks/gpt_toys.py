@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.pre_tokenizers import ByteLevel, WhitespaceSplit
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -160,6 +161,16 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="a")
 
 
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """Like GPT-2's: some tokens carry their leading space (Ġcat), some continue a word (dog)."""
+    tokens = [word if place % 3 == 2 else f"Ġ{word}" for place, word in enumerate(NOUNS)]
+    vocabulary = {token: place for place, token in enumerate(tokens)}
+    backend = Tokenizer(WordLevel(vocabulary, unk_token=tokens[0]))
+    backend.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    backend.decoder = ByteLevelDecoder()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token=tokens[0])
+
+
 # ---- known weights for a student's GPT -------------------------------------------------------
 
 
@@ -248,16 +259,21 @@ def overfit(
 # ---- tables ----------------------------------------------------------------------------------
 
 
-def as_rows(student: Any, model: Any, ids: Tensor, **options: Any) -> list[list[tuple[str, float]]]:
-    """top_k_table's answer for ids (1, length) as plain pairs; fails the check when it is none."""
-    words = live.make(student, f"{HERE}:tokenizer")
+def as_rows(
+    student: Any, model: Any, ids: Tensor, words: str = "tokenizer", **options: Any
+) -> list[list[tuple[str, float]]]:
+    """top_k_table's answer for ids (1, length) as plain pairs; fails the check when it is none.
+
+    ``words`` names the factory of the tokenizer.
+    """
+    coder = live.make(student, f"{HERE}:{words}")
     try:
-        rows = student(model, words, ids, **options)
+        rows = student(model, coder, ids, **options)
     except NotImplementedError:
         raise
     except Exception as error:
         try:  # one text may also be given without a batch axis
-            rows = student(model, words, ids[0], **options)
+            rows = student(model, coder, ids[0], **options)
         except Exception:
             raise error from None
     expect(
@@ -274,7 +290,7 @@ def _as_pair(pair: Any) -> tuple[str, float]:
         "Each row must hold pairs (token text, probability), the text as a string; yours holds "
         f"{str(pair)[:50]}.",
     )
-    return pair[0].strip(), float(pair[1])
+    return pair[0], float(pair[1])
 
 
 @beside
@@ -288,3 +304,10 @@ def set_feedforward(module: Any, u: Tensor) -> bool:
     found = {n: v for n, v in live.parameters(module).items() if sorted(real(v)) == [DIM, WIDE]}
     live.set_parameters(module, {name: along_dim(u, value) for name, value in found.items()})
     return len(found) >= 2
+
+
+@beside
+def carries_gradients(function: Any, args: list[Any]) -> bool:
+    """Whether the second thing that a function returns is part of a graph of gradients."""
+    with torch.enable_grad():
+        return bool(getattr(function(*args)[1], "requires_grad", False))

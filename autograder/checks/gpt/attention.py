@@ -192,6 +192,13 @@ def every_projection_learns(student: Any, draw: Draw) -> None:
         f"No gradient reaches {', '.join(idle[:4]) or 'any parameter'}: it is never used, or cut "
         "off by detach or no_grad.",
     )
+    for name in layer.weights():
+        still = float((found[name] == 0).float().mean())
+        expect(
+            still < 0.05,
+            f"{still:.0%} of the weights in {name} get no gradient: queries, keys and values are "
+            "three projections, and each is used in its place.",
+        )
     cotangent, step = draw.normal(2, 5, 12), 0.002
     gradient = live.gradients(layer.module, [x], {}, (0,), [cotangent])[0]
     expect(gradient is not None, "No gradient reaches the input x.")

@@ -131,6 +131,11 @@ def gradients_stay_on_after_generating(student: Any, draw: Draw) -> None:
         gradients_stay_on(student, [toys.model_of(student, table), prompt, 2]),
         "After the call no gradient is recorded any more: use `with torch.no_grad():`.",
     )
+    expect(
+        not toys.carries_gradients(student, [toys.model_of(student, table), prompt, 2]),
+        "The probabilities carry gradients, so the graph of every step is kept in memory: generate "
+        "under torch.no_grad().",
+    )
 
 
 @suite.check(GENERATE)

@@ -59,7 +59,7 @@ def temperature_divides_the_logits(student: Any, draw: Draw) -> None:
         expect_shares(counts, LADDER / heat, f"At temperature {heat}")
 
 
-@suite.check(GENERATE, points=2)
+@suite.check(GENERATE, points=2, hint="Each row of a batch has its own k largest logits.")
 def top_k_cuts_the_rest(student: Any, draw: Draw) -> None:
     """With top_k only the k most probable tokens are drawn, in their own proportions."""
     for k in (4, 2):
@@ -74,6 +74,16 @@ def top_k_cuts_the_rest(student: Any, draw: Draw) -> None:
         cut = torch.full_like(LADDER, float("-inf"))
         cut[best] = LADDER[best]
         expect_shares(counts, cut, f"With top_k={k}")
+    table, prompt = toys.a_table(draw), draw.integers(0, 8, 80, 2)
+    table = table + 4.0 * torch.arange(len(table))[:, None]  # the softmax does not see it
+    result = student(toys.model_of(student, table), prompt.clone(), 2, do_sample=True, top_k=2)
+    ids, _ = toys.continuation(result, prompt, 2)
+    best = toys.step_logits(table, ids, 2).topk(2).indices  # (batch, count, 2)
+    expect(
+        bool((ids[:, 2:, None] == best).any(-1).all()),
+        "In a batch of different prompts, tokens outside the top_k are drawn: each row has its own "
+        "cut.",
+    )
 
 
 @suite.check(GENERATE)

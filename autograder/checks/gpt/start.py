@@ -75,11 +75,11 @@ def biases_and_norms_start_plain(student: Any, draw: Draw) -> None:
     for name, value in fresh(student, draw).items():
         if len(real(value)) >= 2:
             continue
-        plain = not value.any() or bool((value == 1).all())
+        largest = float(value.abs().max())
         expect(
-            plain,
-            f"{name} starts with values like {float(value.flatten()[0]):.3f}: biases start at 0, a "
-            "LayerNorm's gains at 1.",
+            largest < 0.5 or is_gain(value),  # torch's own small biases are pardoned
+            f"{name} starts with values like {largest:.2f}: biases start at 0, a LayerNorm's gains "
+            "at 1.",
         )
         gains += is_gain(value)
     expect(

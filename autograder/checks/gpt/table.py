@@ -107,3 +107,28 @@ def table_leaves_the_model_alone(student: Any, draw: Draw) -> None:
         except Exception:
             continue
     expect(on, "After the call no gradient is recorded any more: use `with torch.no_grad():`.")
+
+
+@suite.check(TABLE)
+def texts_are_decoded(student: Any, draw: Draw) -> None:
+    """The text of a token is what tokenizer.decode makes of it, its leading space included."""
+    table = toys.a_table(draw, words=12)
+    ids = draw.integers(0, 11, 1, 3)
+    rows = texts(toys.as_rows(student, toys.model_of(student, table), ids, "byte_tokenizer"))
+    words = toys.byte_tokenizer()
+    places = [[toys.NOUNS.index(word) for word in row] for row in right_rows(table, ids, 6)]
+    right = [[str(words.decode([place])) for place in row] for row in places]
+    expect(
+        rows != [words.convert_ids_to_tokens(row) for row in places],
+        "The table holds entries of the vocabulary, such as Ġthe: a reader wants the text, "
+        "tokenizer.decode([token]).",
+    )
+    expect(
+        rows != [[text.strip() for text in row] for row in right],
+        "The texts have lost their leading space, which tells ' cat' from 'cat': leave them as "
+        "tokenizer.decode([token]) gives them.",
+    )
+    expect(
+        rows == right,
+        f"Row 0 holds {rows[:1]}, but the tokens decode to {right[:1]}: decode each token alone.",
+    )

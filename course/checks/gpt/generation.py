@@ -75,7 +75,8 @@ def a_row_a_position(student: Any, draw: Draw) -> None:
     """There is one row a position of input_ids, each of k pairs, 6 by default."""
     model = toys.model_of(student, toys.a_table(draw, words=12))
     ids = draw.integers(0, 11, 1, 5)
-    for options, k in (({}, 6), ({"k": 3}, 3)):
+    cases: tuple[tuple[dict[str, Any], int], ...] = (({}, 6), ({"k": 3}, 3))
+    for options, k in cases:
         rows = toys.as_rows(student, model, ids, **options)
         expect(
             len(rows) == 5,

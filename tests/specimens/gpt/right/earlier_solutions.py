@@ -129,6 +129,6 @@ def top_k_table(model, tokenizer, input_ids, k=6):
     p = out.squeeze(0).softmax(-1)
     order = p.argsort(dim=-1, descending=True)[:, :k]
     return tuple(
-        tuple((tokenizer.convert_ids_to_tokens(i.item()), row[i]) for i in best)
+        tuple((tokenizer.decode([i.item()]), row[i]) for i in best)
         for row, best in zip(p, order)
     )

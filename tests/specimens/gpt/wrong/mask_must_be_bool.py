@@ -1,4 +1,4 @@
-# caught by: padding_is_not_looked_at
+# caught by: masks_of_any_dtype
 import math
 
 import torch

@@ -1,4 +1,4 @@
-# caught by: padding_is_not_looked_at
+# caught by: texts_are_decoded
 import math
 
 import torch
@@ -106,7 +106,7 @@ class GPT(nn.Module):
         positions = torch.arange(T, device=input_ids.device)
         x = self.drop(self.tok(input_ids) + self.pos(positions))
         for block in self.blocks:
-            x = block(x, None)
+            x = block(x, attention_mask)
         x = self.ln_f(x)
         if self.num_classes is None:
             return self.head(x)
@@ -156,5 +156,6 @@ def top_k_table(model, tokenizer, input_ids, k=6):
     values, ids = torch.softmax(logits, dim=-1).topk(k, dim=-1)
     rows = []
     for p, i in zip(values.tolist(), ids.tolist()):
-        rows.append([(tokenizer.decode([token]), prob) for token, prob in zip(i, p)])
+        texts = tokenizer.decode(i).split()
+        rows.append([(' ' + text, prob) for text, prob in zip(texts, p)])
     return rows
