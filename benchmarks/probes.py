@@ -60,6 +60,7 @@ class Task:
 def load(options: argparse.Namespace) -> Task:
     """The model and the data that the options name."""
     model, tokenizer = models.load(options.role, options.encoder)
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     pools = ENCODER_POOLS if options.role == "encoder" else DECODER_POOLS
     texts, labels = {}, {}
     for split in SPLITS:
