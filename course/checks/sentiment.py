@@ -99,7 +99,10 @@ def expect_mask(student: Any, model: Any, draw: Draw) -> None:
     ids, mask = toys.a_batch(draw, [7, 4, 2])
     model(input_ids=ids, attention_mask=mask)
     notes = toys.calls(student)
-    expect(notes, "The encoder was not called at all.")
+    expect(
+        notes,
+        "The encoder was not called at all: its last hidden states are wanted, not its embeddings.",
+    )
     for note in notes:
         padded = (note["input_ids"].shape == ids.shape) and torch.equal(note["input_ids"], ids)
         seen = note["attention_mask"]

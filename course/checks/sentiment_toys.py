@@ -84,6 +84,10 @@ class ScriptedEncoder(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.embeddings.weight.dtype
 
+    def get_input_embeddings(self) -> nn.Module:
+        """The word embeddings, as Hugging Face's models offer them."""
+        return self.embeddings
+
     def forward(
         self,
         input_ids: Tensor,
