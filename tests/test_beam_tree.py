@@ -71,8 +71,9 @@ def test_scores_before_and_after_the_rules() -> None:
         assert node.score - node.raw == pytest.approx(-1.0 if node.text == "sleeps" else 0.0)
 
 
-def test_blocked_words_are_shown() -> None:
-    data = tree(rules=(toys.Favour(3, -1e9),), candidates=1)
+@pytest.mark.parametrize("value", [-1e9, float("-inf")])
+def test_blocked_words_are_shown(value: float) -> None:
+    data = tree(rules=(toys.Favour(3, value),), candidates=1)
     blocked = [n for n in data.nodes if n.score <= -1e8]
     assert {n.text for n in blocked} == {"sleeps"} and not any(n.kept for n in blocked)
     labels = [text.get_text() for text in beam_tree(data).axes[0].texts]

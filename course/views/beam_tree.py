@@ -192,8 +192,9 @@ def beam_tree(data: BeamTreeData, width: float = 9.5) -> Figure:
         _edge(axis, start, (x, y), node)
     for node in data.nodes:
         x, y = places[node.number]
+        above = 0.0 if node.parent < 0 else data.nodes[node.parent].total
         changed = abs(node.raw - node.score) > 5e-3
-        before = f" ({node.total - node.score + node.raw:.2f})" if changed else ""
+        before = f" ({above + node.raw:.2f})" if changed else ""
         below = "blocked" if node.total <= -1e8 else f"{node.total:.2f}"
         _box(axis, x, y, _short(node.text), below + before, node.kept, node.best)
     return figure
