@@ -28,7 +28,8 @@ def load(name: str, split: str = "train") -> Dataset:
     `dev` or `test`; `entities` has a `sample` too. Raises CourseError, in one line that says what
     to do, for an unknown name or split, a missing package, or rows that are not the recorded ones.
     """
-    if profile() == "hub" and name in hub.NAMES:
+    own = (name, split) == ("entities", "sample")  # shipped, so it is there in every profile
+    if profile() == "hub" and name in hub.NAMES and not own:
         _known(name, split, hub.NAMES, SPLITS)
         return hub.load(name, split)
     splits = (*SPLITS, "sample") if name == "entities" else SPLITS

@@ -69,6 +69,11 @@ def test_entities_are_iob2(split: str) -> None:
     assert kinds == {"", "PER", "ORG", "LOC", "MISC"}
 
 
+def test_sample_is_there_in_every_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_PROFILE", "hub")
+    assert len(data.load("entities", "sample")) == 60
+
+
 def test_sample_is_ours() -> None:
     """No sentence of the sample is one of CoNLL-2003's."""
     real = {" ".join(row["tokens"]) for split in data.SPLITS for row in sources.entities(split)}
