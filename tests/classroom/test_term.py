@@ -134,7 +134,7 @@ def test_a_person_marks_a_written_answer_by_clicking(root: Path, page: Any) -> N
     field = page.locator(f"input.score[id='{question}']")
     field.wait_for()
     page.wait_for_function(
-        "() => window.formgrader && formgrader.loaded && formgrader.grades.loaded"
+        "() => window.formgrader && formgrader.grades.loaded && formgrader.comments.loaded"
     )
     field.fill(str(MARK))
     with page.expect_response(lambda r: "/api/grade/" in r.url and r.request.method == "PUT"):
