@@ -6,6 +6,8 @@ export OMP_NUM_THREADS ?= 2
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
 
+NBVAL = --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg
+
 .DEFAULT_GOAL := help
 .PHONY: help env demo test lint lessons lab sync site clean
 
@@ -21,9 +23,13 @@ $(VENV)/.ready: pyproject.toml constraints.txt scripts/install.py
 demo: env  ## grade a small class: submissions, feedback pages, grades.csv, a table
 	$(BIN)/python scripts/demo.py
 
+# Two processes with one thread each are faster than one with two; a file stays in one process.
+SPREAD = -n $(TEST_PROCESSES) --dist loadfile
+TEST_PROCESSES ?= 2
+
 test: env lint  ## everything that CI runs
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg course
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SPREAD) tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SPREAD) $(NBVAL) course
 
 lint: env  ## format, lint and types; notebooks too
 	$(BIN)/ruff format --check
@@ -32,7 +38,7 @@ lint: env  ## format, lint and types; notebooks too
 	$(BIN)/python -m autograder sync --check
 
 lessons: env  ## run every lesson and compare its stored outputs
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg course
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SPREAD) $(NBVAL) course
 
 lab: env  ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab course

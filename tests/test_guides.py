@@ -48,6 +48,8 @@ def run(line: str, folder: Path) -> str:
     """Run one command; JupyterLab is started, waited for and stopped."""
     if "jupyter lab" in line:
         return serve(line, folder)
+    if line.startswith("make "):  # the environment stands: it must not be tied to a copy
+        line = line.replace("make ", "make -o .venv/.ready ", 1)
     done = subprocess.run(
         line, shell=True, cwd=folder, env=surroundings(), capture_output=True, text=True
     )
