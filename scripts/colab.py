@@ -23,9 +23,9 @@ WHEEL = "transformers_by_hand_student-{version}-py3-none-any.whl"
 
 
 def wheel() -> str:
-    """Where the latest release's wheel lies."""
+    """The name of the wheel in the repository's latest release."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-    return f"{address()[0]}/releases/latest/download/{WHEEL.format(version=version)}"
+    return WHEEL.format(version=version)
 
 
 def badge(path: Path) -> str:
@@ -43,7 +43,9 @@ import subprocess
 import sys
 
 if "COLAB_RELEASE_TAG" in os.environ:  # Colab keeps its own torch, numpy and transformers
-    wheel = os.environ.get("COURSE_WHEEL", "{wheel()}")
+    release = "{address()[0]}/releases/latest/download"
+    wheel = f"{{release}}/{wheel()}"
+    wheel = os.environ.get("COURSE_WHEEL", wheel)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", wheel]
     subprocess.run(pip, check=True)
     subprocess.run([sys.executable, "-m", "course", "colab"], check=True)'''
