@@ -19,6 +19,7 @@ from course.syllabus import ROOT, address, exercises
 
 BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
 CELL = "colab"
+VARIABLE = "COLAB_RELEASE_TAG"
 WHEEL = "transformers_by_hand_student-{version}-py3-none-any.whl"
 
 
@@ -42,7 +43,7 @@ def set_up() -> str:
 import subprocess
 import sys
 
-if "COLAB_RELEASE_TAG" in os.environ:  # Colab keeps its own torch, numpy and transformers
+if "{VARIABLE}" in os.environ:  # Colab keeps its own torch, numpy and transformers
     release = "{address()[0]}/releases/latest/download"
     wheel = f"{{release}}/{wheel()}"
     wheel = os.environ.get("COURSE_WHEEL", wheel)
@@ -57,7 +58,8 @@ def with_colab(notebook: NotebookNode, path: Path) -> NotebookNode:
     title, _, rest = made.cells[0].source.partition("\n")
     lines = [line for line in rest.split("\n") if not line.startswith(BADGE)]
     made.cells[0].source = f"{title}\n\n{badge(path)}\n\n" + "\n".join(lines).strip("\n")
-    made.cells = [cell for cell in made.cells if cell.get("id") != CELL]
+    # By its text as well as by its id: tools that build notebooks give cells new ids.
+    made.cells = [cell for cell in made.cells if VARIABLE not in cell.source]
     cell = new_code_cell(set_up(), id=CELL)
     if path.parent.parent.name == "assignments":
         cell.metadata["nbgrader"] = {
