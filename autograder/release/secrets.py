@@ -14,6 +14,7 @@ import nbformat
 from autograder.release.plan import Plan
 
 RUN = 5  # lines in a row that make a copy
+LEAST = 100  # with fewer characters, spaces left out, they are what anybody writes
 SHORTEST = 25  # a line of a mark scheme shorter than this, spaces left out, tells nothing
 SCHEME = re.compile(r"=== BEGIN MARK SCHEME ===(.*?)=== END MARK SCHEME ===", re.DOTALL)
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS(.*?)### END HIDDEN TESTS", re.DOTALL)
@@ -28,7 +29,8 @@ def lines_of(text: str) -> list[str]:
 def runs_of(text: str) -> set[tuple[str, ...]]:
     """All runs of ``RUN`` telling lines."""
     lines = lines_of(text)
-    return {tuple(lines[i : i + RUN]) for i in range(len(lines) - RUN + 1)}
+    runs = (tuple(lines[i : i + RUN]) for i in range(len(lines) - RUN + 1))
+    return {run for run in runs if sum(map(len, run)) >= LEAST}
 
 
 def bodies(text: str) -> Iterator[str]:

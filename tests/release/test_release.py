@@ -136,8 +136,8 @@ def test_lessons_run_from_the_bundle_alone(bundle: Path, tmp_path: Path) -> None
     assert list(proofs.lesson(python, bundle, chosen)) == []
 
     def need_more(notebook: nbformat.NotebookNode) -> None:
-        notebook.cells = notebook.cells[:2]
-        notebook.cells[1].source += "\nimport solutions.multi_head"
+        notebook.cells = notebook.cells[:3]
+        notebook.cells[2].source += "\nimport solutions.multi_head"
 
     change(bundle / "course" / chosen.lesson.name, need_more)
     [failure] = proofs.lesson(python, bundle, chosen)

@@ -8,7 +8,12 @@ import torch
 
 from autograder.checks.beam_search.common import NGRAM, suite
 from course.checks.base import Draw, close, expect
-from course.checks.beam_search.common import blocked_words, called, some_scores
+from course.checks.beam_search.common import (
+    blocked_words,
+    called,
+    expect_repeats_blocked,
+    some_scores,
+)
 
 
 def repeated(history: list[int], n: int) -> set[int]:
@@ -28,12 +33,7 @@ def blocks_what_lists_find(student: Any, draw: Draw) -> None:
     """On histories full of repetitions it blocks exactly what would repeat an n-gram."""
     for n in (3, 2, 4, 3, 2):
         history = draw.integers(0, 2, draw.integer(9, 12)).tolist()
-        found, wanted = blocked_words(student(n), history), repeated(history, n)
-        expect(
-            found == wanted,
-            f"With n={n}, after {history}, the blocked tokens are {sorted(found)}, but "
-            f"{sorted(wanted)} would repeat {n} tokens in a row.",
-        )
+        expect_repeats_blocked(student(n), n, history, repeated(history, n))
 
 
 @suite.check(NGRAM)

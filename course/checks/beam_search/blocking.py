@@ -12,6 +12,7 @@ from course.checks.beam_search.common import (
     WORD,
     blocked_words,
     expect_pure,
+    expect_repeats_blocked,
     some_scores,
     suite,
 )
@@ -69,12 +70,7 @@ def n_is_a_parameter(student: Any, draw: Draw) -> None:
     a, b, c, d, e = draw.permutation(12)[:5].tolist()
     history = [a, b, c, d, b, c, e, c, a, b, c]
     for n, wanted in ((2, {a, d, e}), (4, {d})):
-        found = blocked_words(student(n=n), history)
-        expect(
-            found == wanted,
-            f"With n={n}, after {history}, the blocked tokens are {sorted(found)}, but "
-            f"{sorted(wanted)} would repeat {n} tokens in a row.",
-        )
+        expect_repeats_blocked(student(n=n), n, history, wanted)
 
 
 @suite.check(NGRAM)

@@ -75,3 +75,13 @@ def expect_pure(block: Any, ids: Tensor, scores: Tensor) -> None:
         "scores.clone(), or use masked_fill and scatter without the underscore.",
     )
     expect(torch.equal(args[0], ids), "input_ids were changed in place: copy them first.")
+
+
+def expect_repeats_blocked(student: Any, n: int, history: list[int], wanted: set[int]) -> None:
+    """Fail unless exactly the words that would repeat n tokens in a row are blocked."""
+    found = blocked_words(student, history)
+    expect(
+        found == wanted,
+        f"With n={n}, after {history}, the blocked tokens are {sorted(found)}, but "
+        f"{sorted(wanted)} would repeat {n} tokens in a row.",
+    )
