@@ -87,9 +87,12 @@ def serve(line: str, folder: Path) -> str:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository, dates of files included, with the environment at hand."""
     copy = tmp_path_factory.mktemp("guides") / "repository"
-    left_out = shutil.ignore_patterns(
-        ".venv", ".git", "demo", "site", "__pycache__", ".*_cache", "specimens", "release"
-    )
+    made = {".venv", ".git", "demo", "site", "release", "submitted", "autograded", "feedback"}
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache", "specimens")
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return ignored(folder, names) | (made if Path(folder) == ROOT else set())
+
     shutil.copytree(ROOT, copy, ignore=left_out)
     specimens = Path("tests") / "specimens" / CHOSEN.word
     shutil.copytree(ROOT / specimens, copy / specimens)
