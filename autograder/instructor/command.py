@@ -50,7 +50,7 @@ def summary(results: ClassResults) -> dict[str, Any]:
     submissions = results.submissions
     totals = [submission.total for submission in submissions]
     seconds = sorted(submission.seconds for submission in submissions)
-    most = max(s.max_points + s.waiting + max(0.0, s.by_hand) for s in submissions)
+    most = max(max(s.possible, s.max_points, s.total) for s in submissions)
     checks = sorted(results.checks.values(), key=lambda check: (-check.rate, check.name))
     return {
         "assignment": results.assignment,

@@ -27,6 +27,7 @@ class Submission:
     by_hand: float = 0.0  # what a person gave
     waiting: float = 0.0  # points that nobody has given or refused yet
     late_penalty: float = 0.0
+    possible: float = 0.0  # everything that could be had, by checks and by persons
     seconds: float = 0.0
     messages: dict[str, str] = field(default_factory=dict)  # failed check -> its message
     answers: str = ""
@@ -177,6 +178,7 @@ def _by_hand(course: CourseFolder, assignment: str, found: dict[str, Submission]
         for student, manual, extra, needs, auto, most in connection.execute(HAND, (assignment,)):
             if student not in found:
                 continue
+            found[student].possible += most
             if manual is not None:
                 found[student].by_hand += manual - (auto or 0.0)
             elif needs:

@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from autograder.answers import with_answer
+from autograder.course_folder import CourseFolder
 from course.syllabus import ROOT, Exercise, exercise
 from tests.any_course.course import command
 from tests.harness import failed, grade_in_process, suites
@@ -65,9 +66,13 @@ def hand_ins(chosen: Exercise) -> list[HandIn]:
     return found
 
 
-def points_of(one: HandIn) -> float:
-    """The points that a submission deserves, added up check by check without grading it."""
-    lost = failed(grade_in_process(one.chosen.word, one.answer))
+def points_of(one: HandIn, root: Path) -> float:
+    """The points that a submission deserves, added up check by check in this process.
+
+    Under the course's own seed: a wrong answer may pass a neighbour of its check by chance.
+    """
+    seed = CourseFolder(root).seed(one.chosen.folder)
+    lost = failed(grade_in_process(one.chosen.word, one.answer, seed))
     checks = [check for suite in suites(one.chosen.word) for check in suite.checks]
     return sum(check.points for check in checks if check.name not in lost)
 

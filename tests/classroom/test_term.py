@@ -22,6 +22,7 @@ from tests.any_course.course import command, scores
 from tests.classroom import term
 from tests.classroom.server import TOKEN, jupyter
 from tests.classroom.term import ASSIGNMENTS, BAD_POINTS, DUE, STUDENTS
+from tests.harness import suites
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 FIRST, SECOND, THIRD = (chosen.folder for chosen in ASSIGNMENTS)
@@ -45,10 +46,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deserved() -> dict[tuple[str, str], float]:
+def deserved(root: Path) -> dict[tuple[str, str], float]:
     """Points from checks by student and assignment, without the instructor's own bad test."""
     return {
-        (one.student, chosen.folder): term.points_of(one)
+        (one.student, chosen.folder): term.points_of(one, root)
         for chosen in ASSIGNMENTS
         for one in term.hand_ins(chosen)
     }
@@ -242,6 +243,9 @@ def test_the_report_of_the_term(root: Path) -> None:
     done = command(root, *program)
     text = Path(done.stdout.strip()).read_text("utf-8")
     assert "8</b><span>graded" in text
+    possible = sum(check.points for suite in suites("multi_head") for check in suite.checks)
+    possible += sum(term.questions(ASSIGNMENTS[1]).values())
+    assert f" of {possible:g}</b><span>mean points" in text
     assert "cy" in text and "0</b><span>wait for a person" in text
     record = json.loads((root / "autograded" / "cy" / SECOND / "multi_head.ipynb").read_text())
     messages = [
