@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder.course_folder import CourseError, CourseFolder
+from autograder.grade import alone, outcomes, penalise, warm_up
 
 if TYPE_CHECKING:
     from autograder.spec import Outcome, Spec
@@ -82,7 +84,6 @@ def compare(student: str, old: Iterable[str], new: Iterable[str]) -> Change:
 
 def regrade(course: CourseFolder, assignment: str, options: argparse.Namespace) -> list[Change]:
     """Grade everything again; saves the outcomes only with ``--apply``."""
-    from autograder.grade import outcomes, penalise, warm_up
     from autograder.gradebook import Gradebook
     from autograder.spec import Spec
     from autograder.store import Store
@@ -153,8 +154,6 @@ def _old(store: Any, outcome: Outcome) -> list[str]:
 
 def main(argv: list[str]) -> int:
     """0 when everything was graded again, 2 when it could not be."""
-    import os
-
     parser = argparse.ArgumentParser(prog="python -m autograder regrade", description=__doc__)
     parser.add_argument("assignment", metavar="ASSIGNMENT")
     parser.add_argument("--apply", action="store_true", help="save the new grades")
@@ -163,8 +162,6 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     options.scheduler = None
     try:
-        from autograder.grade import alone
-
         course = CourseFolder(options.course.resolve())
         with alone(course.root):
             changes = regrade(course, options.assignment, options)

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from course.cache import CourseError
-from course.prepare import fetch_sdist, install_packages
+from course.prepare import fetch_sdist, install_packages, run
 
 OURS = ("transformers-by-hand-student", "transformers-by-hand")
 NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -84,12 +84,5 @@ STEPS = {
 
 
 def prepare() -> int:
-    """Run every step and say what it did; 0 when all went well, 1 when something is missing."""
-    failed = 0
-    for title, step in STEPS.items():
-        try:
-            print(f"{title}: {step()}", flush=True)
-        except CourseError as error:
-            failed = 1
-            print(f"{title}: {error}", file=sys.stderr, flush=True)
-    return failed
+    """Run every step; 0 when all went well, 1 when something is missing."""
+    return run(STEPS)

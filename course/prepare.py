@@ -6,6 +6,7 @@ import importlib.metadata
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from course.cache import CourseError, cache_dir
@@ -96,9 +97,14 @@ STEPS = {
 
 
 def setup() -> int:
+    """Run every step of the set-up; returns what `run` returns."""
+    return run(STEPS)
+
+
+def run(steps: dict[str, Callable[[], str]]) -> int:
     """Run every step, say what it did; 0 when all went well, 1 when something is still missing."""
     failed = 0
-    for title, step in STEPS.items():
+    for title, step in steps.items():
         try:
             print(f"{title}: {step()}", flush=True)
         except CourseError as error:

@@ -144,12 +144,11 @@ def _verdicts(cell: dict, marks: dict) -> Iterator[tuple[str, dict[str, Any]]]:
     record = cell["metadata"].get("autograder", {})
     if "max_points" not in record:
         return
-    rest = record["points"] - sum(check["points"] for check in record["checks"])
     for check in record["checks"]:
         yield check["name"], check
     if not record["checks"]:
         name = marks["grade_id"]
-        yield name, {**record, "points": rest, "title": "", "about": name, "name": name}
+        yield name, {**record, "title": "", "about": name}
 
 
 def _stat(name: str, found: dict[str, Any]) -> CheckStat:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from autograder.course_folder import CourseError
 from autograder.release import canaries, proofs
-from autograder.release.bundle import build, files, wheel
+from autograder.release.bundle import MANIFEST, build, files, wheel
 from autograder.release.gate import Leak, leaks
 from autograder.release.plan import Plan
 from autograder.release.secrets import Secrets
@@ -53,7 +53,7 @@ def put(folder: Path, target: Path) -> None:
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     if target.suffix == ".zip":
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in [*files(folder), folder / "manifest.json"]:
+            for path in [*files(folder), folder / MANIFEST]:
                 archive.write(path, Path(target.stem) / path.relative_to(folder))
         beside.replace(target)
         return
@@ -69,7 +69,7 @@ def check_target(target: Path) -> None:
     """Refuse to overwrite what is not a bundle, or to write where no folder is."""
     if not target.parent.is_dir():
         raise CourseError(f"--to is {target}: the folder {target.parent} does not exist")
-    if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").exists():
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).exists():
         raise CourseError(f"--to is {target}: it holds files and no bundle; name another place")
 
 
