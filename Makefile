@@ -9,7 +9,7 @@ export TOKENIZERS_PARALLELISM = false
 NBVAL = --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint lessons lab sync site clean
+.PHONY: help env demo test lint lessons publish lab sync site clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ lint: env  ## format, lint and types; notebooks too
 
 lessons: env  ## run every lesson and compare its stored outputs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SPREAD) $(NBVAL) course
+
+publish: env  ## execute every lesson and save it with pictures in the widgets' places
+	$(BIN)/python scripts/publish.py
 
 lab: env  ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab course

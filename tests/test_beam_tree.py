@@ -128,7 +128,7 @@ def test_the_picture_shows_every_node() -> None:
     figure = beam_tree(data)
     (axis,) = figure.axes
     labels = [text.get_text() for text in axis.texts]
-    assert len(labels) == len(data.nodes) + 1 and labels[0] == "The"
+    assert len(labels) == len(data.nodes) + 1 + len(data.beams) and labels[0] == "The"
     assert len(axis.lines) == len(data.nodes)
     assert any("(" in label for label in labels)  # a score before the rule
     assert axis.get_xlabel() == "round" and min(t.get_fontsize() for t in axis.texts) >= 10

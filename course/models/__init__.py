@@ -8,6 +8,17 @@ in this package and nowhere else.
 
 from course.models.attention import attentions
 from course.models.catalog import ROLES, Entry, entry_for, locate
+from course.models.lens import layers_and_head
 from course.models.loading import load
+from course.models.queries import queries_keys_values
 
-__all__ = ["ROLES", "Entry", "attentions", "entry_for", "load", "locate"]
+__all__ = [
+    "ROLES",
+    "Entry",
+    "attentions",
+    "entry_for",
+    "layers_and_head",
+    "load",
+    "locate",
+    "queries_keys_values",
+]

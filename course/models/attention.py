@@ -47,6 +47,53 @@ def attentions(
     return tuple(weights)
 
 
+def read_attentions(
+    model: Any, tokenizer: Any, text: str, second: str | None, start: int, most: int
+) -> tuple[dict[str, tuple[tuple[torch.Tensor, ...], list[int], list[int]]], str]:
+    """All attention of a model on a text: {kind: (weights a layer, query ids, key ids)}, a notice.
+
+    second: a second segment, or for a model with encoder and decoder the text that the decoder has
+    written. At most ``most`` tokens from ``start`` on are run; the notice says so, or is empty.
+    Raises CourseError as ``attentions`` does, ValueError for an empty text or a start beyond it.
+    """
+    import torch
+
+    whole = bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
+    if whole and second is None:
+        raise ValueError(
+            f"{type(model).__name__} has a decoder beside its encoder: give `second`, the text "
+            "that it has written"
+        )
+    inputs = tokenizer(text, None if whole else second, return_tensors="pt")
+    inputs, notice = _windowed(inputs, start, most)
+    ids = inputs["input_ids"][0].tolist()
+    if not whole:
+        return {"self": (attentions(model, inputs), ids, ids)}, notice
+    labels = tokenizer(text_target=second, return_tensors="pt")["input_ids"][:, :most]
+    written = model.prepare_decoder_input_ids_from_labels(labels=labels)
+    pairs = {"encoder": (ids, ids), "decoder": (written[0].tolist(),) * 2}
+    pairs["cross"] = (written[0].tolist(), ids)
+    inputs = {**inputs, "decoder_input_ids": torch.as_tensor(written)}
+    return {kind: (attentions(model, inputs, kind), *pairs[kind]) for kind in pairs}, notice
+
+
+def _windowed(inputs: Mapping[str, Any], start: int, most: int) -> tuple[dict[str, Any], str]:
+    """The tokenizer's output cut to ``most`` tokens from ``start`` on, and what to say about it."""
+    length = inputs["input_ids"].size(1)
+    if length == 0:
+        raise ValueError("the text is empty: there is no token to look at")
+    if length <= most:
+        return dict(inputs), ""
+    if not 0 <= start < length:
+        raise ValueError(f"start must be 0 to {length - 1}, not {start}")
+    first = min(start, length - most)
+    cut = {name: value[:, first : first + most] for name, value in inputs.items()}
+    return cut, (
+        f"{length} tokens: the model read {first} to {first + most - 1} of them, start=... chooses "
+        "another window"
+    )
+
+
 _CURE = "load a model with an eager attention implementation, and for cross attention a decoder"
 
 
