@@ -60,7 +60,7 @@ class Meter:
             try:
                 steps(page, run)
             except TimeoutError:
-                run.failed = f"not in {self.limit:.0f} s"
+                run.failed = run.failed or f"not in {self.limit:.0f} s"
             except Crashed:
                 run.failed = "the page crashed"
         return run
@@ -103,11 +103,13 @@ class Meter:
         url = lab.notebook(rival.prepare, rival.show)
 
         def steps(page: Chromium, run: Run) -> None:
+            run.failed = "JupyterLab did not open"
             page.open(url)
             page.wait(IDLE, 60)
             page.evaluate(f"{RUN}; 0")
             page.wait(PREPARED, 60)
             page.rest(1.0)
+            run.failed = ""
             page.evaluate(f"{PROBE} probe(() => {rival.drawn})")
             start = page.evaluate(f"(() => {{ const now = Date.now(); {RUN}; return now; }})()")
             end = self.seen(page)

@@ -1,3 +1,3 @@
 """What every student of Transformers by Hand gets: lessons, models, data, views, visible checks."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -131,17 +131,23 @@ def array_of(values: Any) -> np.ndarray:
     return np.asarray(values, dtype=np.float32)
 
 
-def token_labels(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """Tokens as a reader wants to see them: pieces of WordPiece as they are, others as their text.
+def clean(text: str) -> str:
+    """A token's text without blanks around it; ``␣`` for a blank, ``⏎`` for an end of line."""
+    return text.replace("\n", "⏎").strip() or "␣"
 
-    A blank in front is left out; a token of blanks alone is shown as ``␣``, an end of line as
-    ``⏎``.
-    """
-    tokens = tokenizer.convert_ids_to_tokens(list(ids))
-    wordpiece = any(token.startswith("##") for token in tokenizer.get_vocab())
-    if not wordpiece:
-        tokens = [tokenizer.decode([i]) for i in ids]
-    return [token.replace("\n", "⏎").strip() or "␣" for token in tokens]
+
+def is_wordpiece(tokenizer: Any) -> bool:
+    """Its pieces stand as they are: ``##ing``. A byte-level vocabulary may hold ``##`` as well."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    return type(getattr(backend, "model", None)).__name__ == "WordPiece"
+
+
+def token_labels(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Tokens as a reader wants to see them: pieces of WordPiece as they are, others as their
+    text."""
+    if is_wordpiece(tokenizer):
+        return [clean(token) for token in tokenizer.convert_ids_to_tokens(list(ids))]
+    return [clean(tokenizer.decode([i])) for i in ids]
 
 
 def ticks(tokens: Sequence[str]) -> tuple[list[int], list[str]]:

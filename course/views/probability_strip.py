@@ -19,7 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course.views.base import View, array_of, module_text
+from course.views.base import View, array_of, clean, is_wordpiece, module_text
 
 COLOURS = matplotlib.colormaps["cividis"]
 NARROWEST = 5  # letters: a probability such as 0.83 stands below each token
@@ -138,24 +138,13 @@ def window_of(length: int, start: int, most: int = MOST_TOKENS) -> tuple[slice, 
     )
 
 
-def clean(text: str) -> str:
-    """A token's text without blanks around it; ``␣`` for a blank, ``⏎`` for an end of line."""
-    return text.replace("\n", "⏎").strip() or "␣"
-
-
 def texts_of(decode: Decoder, ids: Sequence[int]) -> dict[int, str]:
     """Labels of ids."""
     if hasattr(decode, "convert_ids_to_tokens"):
-        one = decode.convert_ids_to_tokens if _is_wordpiece(decode) else decode.decode
+        one = decode.convert_ids_to_tokens if is_wordpiece(decode) else decode.decode
     else:
         one = decode if callable(decode) else decode.__getitem__
     return {int(i): clean(str(one(int(i)))) for i in set(ids)}
-
-
-def _is_wordpiece(tokenizer: Any) -> bool:
-    """Its pieces stand as they are: ``##ing``. A byte-level vocabulary may hold ``##`` as well."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    return type(getattr(backend, "model", None)).__name__ == "WordPiece"
 
 
 def plain_ids(ids: Any) -> list[int]:

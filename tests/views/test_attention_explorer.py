@@ -14,6 +14,7 @@ from course import models
 from course.cache import CourseError
 from course.views import AttentionExplorer, attention_data
 from course.views.attention_explorer import explored
+from course.views.base import token_labels
 
 WORDS = ["the", "cat", "<b>sat</b>"]
 Show = Callable[..., Any]
@@ -334,3 +335,10 @@ def test_the_theme_is_followed(show: Show, keep_picture: Any, scheme: str) -> No
     }[scheme]
     page.locator("select").nth(2).select_option("arcs")
     keep_picture(page, f"attention_explorer-arcs-{scheme}")
+
+
+def test_labels_of_a_byte_level_tokenizer_are_text() -> None:
+    """SmolLM2's vocabulary holds ``##`` too; its pieces are no WordPiece."""
+    _, tokenizer = models.load("causal_lm")
+    ids = tokenizer("Is it\nwell?")["input_ids"]
+    assert token_labels(tokenizer, ids) == ["Is", "it", "⏎", "well", "?"]

@@ -161,8 +161,9 @@ def test_only_libraries_and_this_machine_answer(tmp_path: Path) -> None:
 def test_a_crash_is_told() -> None:
     def steps(page: Chromium, run: Run) -> None:
         run.nodes = 7
-        page.post("Page.crash")
-        page.rest(5)
+        page.open("data:text/html,view")
+        page.wait("document.readyState === 'complete'", 60)
+        page.send("Page.crash")
 
     run = Meter({}, limit=60).measure(steps)
     assert (run.failed, run.nodes) == ("the page crashed", 7)

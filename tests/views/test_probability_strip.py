@@ -223,7 +223,9 @@ def test_byte_level_tokens_stand_as_text() -> None:
 def test_long_texts_and_wrong_arguments(small: Any) -> None:
     view = ProbabilityStrip.from_model(*small, " king" * 2000, start=500)
     assert view.notice.startswith("2000 tokens: the model read 500 to 755")
-    assert len(view.tokens) == 256
+    assert len(view.tokens) == 256 and np.isnan(view.data.probabilities).sum() == 1
+    later = ProbabilityStrip.from_model(*small, " king" * 2000, prompt=600, start=500)
+    assert np.isnan(later.data.probabilities).sum() == 100
     with pytest.raises(ValueError, match="the text is empty"):
         ProbabilityStrip.from_model(*small, "")
     with pytest.raises(ValueError, match="say with a number how many"):

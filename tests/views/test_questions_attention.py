@@ -39,7 +39,7 @@ def explorer() -> AttentionExplorer:
 
 def asked(capsys: pytest.CaptureFixture[str], name: str, view: object) -> str:
     check_play("attention", name, view)
-    return capsys.readouterr().out
+    return " ".join(capsys.readouterr().out.split())  # as one line
 
 
 def test_the_root_moves_one_weight_most(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ def explorer() -> AttentionExplorer:
 
 def asked(capsys: pytest.CaptureFixture[str], name: str, view: AttentionExplorer) -> str:
     check_play("encoder", name, view)
-    return capsys.readouterr().out
+    return " ".join(capsys.readouterr().out.split())  # as one line
 
 
 def test_four_back(capsys: pytest.CaptureFixture[str]) -> None:

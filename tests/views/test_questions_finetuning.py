@@ -12,7 +12,7 @@ WORDS = ["He", "stood", ";", "long", "."]
 
 def said(capsys: Any, views: Any) -> str:
     check_play("finetuning", "what it has learnt", views)
-    return str(capsys.readouterr().out)
+    return " ".join(capsys.readouterr().out.split())  # as one line
 
 
 def test_the_token_that_gained_most(capsys: Any) -> None:

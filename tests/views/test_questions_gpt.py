@@ -16,7 +16,7 @@ from course.views.questions import check_play, questions
 
 def said(capsys: Any, name: str, view: Any) -> str:
     check_play("gpt", name, view)
-    return str(capsys.readouterr().out)
+    return " ".join(capsys.readouterr().out.split())  # as one line
 
 
 def test_the_lesson_has_three() -> None:

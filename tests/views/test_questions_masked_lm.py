@@ -27,14 +27,14 @@ def view(loaded: tuple[object, object]) -> MaskPlayground:
 
 def said(capsys: pytest.CaptureFixture[str], name: str, view: MaskPlayground) -> str:
     check_play("masked_lm", name, view)
-    return capsys.readouterr().out
+    return " ".join(capsys.readouterr().out.split())  # as one line
 
 
 def test_clue(view: MaskPlayground, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "clue", view).startswith("Not yet. 1 word is masked: mask the gap and one")
     view.masked = [2, 7]
     assert said(capsys, "clue", view) == (
-        'Not yet. Without "cat" the best guess is still "water": try another word.\n'
+        'Not yet. Without "cat" the best guess is still "water": try another word.'
     )
     view.masked = [5, 7]
     assert said(capsys, "clue", view).startswith(f"Yes. {CLUE}")

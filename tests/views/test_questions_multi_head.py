@@ -24,7 +24,7 @@ def untouched(view: AttentionExplorer) -> None:
 
 def asked(capsys: pytest.CaptureFixture[str], name: str, view: AttentionExplorer) -> str:
     check_play("multi_head", name, view)
-    return capsys.readouterr().out
+    return " ".join(capsys.readouterr().out.split())  # as one line
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_one_head_of_72(
     assert right == [place] and answers[place].startswith(says)
     assert "another head gives more" in answers[0, 2]
     near = answers[place[0], 0]
-    assert near.endswith("It is in this layer.\n")
+    assert near.endswith("It is in this layer.")
     view.layer, view.head = place
     for trait, value in (("temperature", 0.5), ("mass", 0.5), ("causal", True)):
         before = getattr(view, trait)

@@ -26,7 +26,7 @@ def view() -> PoolingMap:
 
 def said(capsys: pytest.CaptureFixture[str], name: str, view: PoolingMap) -> str:
     check_play("pooling", name, view)
-    return capsys.readouterr().out
+    return " ".join(capsys.readouterr().out.split())  # as one line
 
 
 def test_ruined(view: PoolingMap, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ each is computed from what the view shows.
 from __future__ import annotations
 
 import importlib
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +47,5 @@ def check_play(word: str, name: str, view: Any) -> None:
     if name not in known:
         raise ValueError(f"no question {name!r} in lesson {word!r}: there are {list(known)}")
     hint = known[name](view)
-    if hint:
-        print(f"Not yet. {hint}")
-    else:
-        print(f"Yes. {' '.join((known[name].__doc__ or '').split())}")
+    said = f"Not yet. {hint}" if hint else f"Yes. {known[name].__doc__ or ''}"
+    print(textwrap.fill(" ".join(said.split()), 88))
