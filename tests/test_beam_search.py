@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,7 @@ class NGramBlock:
 """
 
 
-@pytest.fixture(autouse=True)
-def one_thread_with_gradients() -> Iterator[None]:
-    torch.set_num_threads(1)
-    yield
-    torch.set_grad_enabled(True)  # a wrong specimen may have switched them off
+pytestmark = pytest.mark.usefixtures("one_thread_with_gradients")
 
 
 @pytest.fixture(scope="module")

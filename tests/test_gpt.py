@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,7 @@ CHECKS = {check.name: (suite, check) for suite in suites(WORD) for check in suit
 SIZES = (13, 11, 2, 2, 8)
 
 
-@pytest.fixture(autouse=True)
-def one_thread_with_gradients() -> Iterator[None]:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_grad_enabled(True)  # a wrong specimen may have switched them off
+pytestmark = pytest.mark.usefixtures("one_thread_with_gradients")
 
 
 def random_gpt2(layers: int, heads: int, dim: int, positions: int = 40) -> GPT2LMHeadModel:

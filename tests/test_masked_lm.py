@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,7 @@ NAMES = ("mask_tokens", "masked_lm_loss", "pretraining_step", "fill_mask", "samp
 STUB = "".join(f"def {n}(*args, **kwargs):\n    raise NotImplementedError()\n" for n in NAMES)
 
 
-@pytest.fixture(autouse=True)
-def one_thread_with_gradients() -> Iterator[None]:
-    torch.set_num_threads(1)
-    yield
-    torch.set_grad_enabled(True)  # a wrong specimen may have switched them off
+pytestmark = pytest.mark.usefixtures("one_thread_with_gradients")
 
 
 def batch(rows: int, length: int, words: int = 100) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +36,10 @@ STUB = "".join(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread_with_gradients() -> Iterator[None]:
-    torch.set_num_threads(1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    torch.set_grad_enabled(True)  # a wrong specimen may have switched them off
+pytestmark = [
+    pytest.mark.usefixtures("one_thread_with_gradients"),
+    pytest.mark.filterwarnings("ignore"),
+]
 
 
 def padded(side: str) -> tuple[Tensor, Tensor]:

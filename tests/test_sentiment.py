@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import runpy
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,7 @@ STUB = "".join(
 CHECKS: dict[str, tuple[Any, Check]] = {c.name: (s, c) for s in suites(WORD) for c in s.checks}
 
 
-@pytest.fixture(autouse=True)
-def one_thread_with_gradients() -> Iterator[None]:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_grad_enabled(True)  # a wrong specimen may have switched them off
+pytestmark = pytest.mark.usefixtures("one_thread_with_gradients")
 
 
 def a_bert(words: int = 30, dim: int = 16) -> BertModel:

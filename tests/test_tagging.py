@@ -6,7 +6,6 @@ Wrong specimens run in this process, which is fast; a few go through judge and w
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,7 @@ NAMES = ("read_conll", "align_labels", "TokenClassifier", "per_class_f1")
 STUB = "".join(f"def {n}(*args, **kwargs):\n    raise NotImplementedError()\n" for n in NAMES)
 
 
-@pytest.fixture(autouse=True)
-def one_thread_with_gradients() -> Iterator[None]:
-    torch.set_num_threads(1)
-    yield
-    torch.set_grad_enabled(True)
+pytestmark = pytest.mark.usefixtures("one_thread_with_gradients")
 
 
 def test_reads_the_sample_as_the_data_package_does() -> None:
