@@ -120,7 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 nbformat.read(path, as_version=4) if options.check else published(execute(path))
             )
         except CellExecutionError as error:
-            print(f"{path.relative_to(ROOT)} stopped and was left as it is:\n{error}")
+            print(
+                f"{path.relative_to(ROOT)} stopped and was left as it is:\n{error}", file=sys.stderr
+            )
             failed = True
             continue
         for line in unfit(notebook):

@@ -45,7 +45,9 @@ def png_of(figure: Figure, dpi: int = 80) -> bytes:
     image = Image.open(drawn).convert("RGB")
     for colours in (128, 48, 24, 12):
         packed = io.BytesIO()
-        image.quantize(colours).save(packed, format="png", optimize=True)
+        # Maximum coverage keeps rare colours, such as those of a few points or of a colour bar.
+        small = image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        small.save(packed, format="png", optimize=True)
         if packed.tell() <= MOST_PICTURE:
             break
     return packed.getvalue()
