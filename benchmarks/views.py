@@ -67,9 +67,12 @@ class Found:
         return any(run.failed or max(run.seconds.values()) > limit / 6 for run in self.runs[place])
 
     def failure(self, name: str) -> str:
-        """How the runs failed in which a time of that name was to be measured."""
-        failed = [run.failed for run in self.runs[name.split(",")[0]] if run.failed]
-        return failed[0] if failed else "–"
+        """How the runs failed in which a time of that name was to be measured; a dash where none
+        was: a layer turns after the first paint."""
+        place = name.split(",")[0]
+        failed = [run.failed for run in self.runs[place] if run.failed]
+        came = "layer" not in name or self.values(place)
+        return failed[0] if failed and came else "–"
 
     def nodes(self) -> int:
         return max((run.nodes for runs in self.runs.values() for run in runs), default=0)
@@ -136,7 +139,8 @@ def table(found: dict[Key, Found]) -> str:
     for (tokens, name), each in found.items():
         sizes = [f"{size / 1e6:.2f}" if size else "–" for size in (each.sent, each.picture)]
         times = [cell(each, column) for column in COLUMNS]
-        lines.append(row([tokens, name, *sizes, *times, f"{each.nodes():,}"]))
+        nodes = f"{each.nodes():,}" if each.nodes() else "–"
+        lines.append(row([tokens, name, *sizes, *times, nodes]))
     return "\n".join(lines)
 
 
@@ -148,16 +152,18 @@ def ratio(theirs: list[float], ours: list[float]) -> str:
 
 
 def ratios(found: dict[Key, Found]) -> str:
-    """bertviz's medians divided by ours; above 1, ours sends less or is faster."""
-    heads = ["tokens", "against", "sent", *COLUMNS.values(), "DOM nodes"]
+    """bertviz's medians divided by ours; above 1, ours sends less or is faster. Without a kernel
+    ours has no other layer."""
+    shared = [column for column in COLUMNS if column != "page, layer"]
+    heads = ["tokens", "against", "sent", *(COLUMNS[column] for column in shared), "DOM nodes"]
     lines = [row(heads), "|---" * len(heads) + "|"]
     for (tokens, name), rival in found.items():
         mine = found[tokens, OURS]
         if name == OURS:
             continue
-        shown = [ratio(rival.values(column), mine.values(column)) for column in COLUMNS]
-        parts = [f"{rival.sent / mine.sent:.0f}", *shown, f"{rival.nodes() / mine.nodes():,.0f}"]
-        lines.append(row([tokens, name, *parts]))
+        shown = [ratio(rival.values(column), mine.values(column)) for column in shared]
+        more = f"{rival.nodes() / mine.nodes():,.0f}" if rival.nodes() and mine.nodes() else "–"
+        lines.append(row([tokens, name, f"{rival.sent / mine.sent:,.0f}", *shown, more]))
     return "\n".join(lines)
 
 

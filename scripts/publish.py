@@ -24,9 +24,10 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from course import views
 from course.syllabus import ROOT, exercises
+from course.views.base import LIVE
 
-LIVE = "application/vnd.jupyter.widget-view+json"
 MOST_OUTPUT = 500_000  # characters of all outputs of a lesson
 SECONDS_A_CELL = 900
 
@@ -64,15 +65,9 @@ def unfit(notebook: NotebookNode) -> Iterator[str]:
 
 
 def _is_view(text: str) -> bool:
-    from course import views
-
-    return text.split("(")[0] in {v.__name__ for v in vars(views).values() if _is_widget(v)}
-
-
-def _is_widget(value: object) -> bool:
-    from course.views import View
-
-    return isinstance(value, type) and issubclass(value, View)
+    """Whether a line of text output is that of a view: it begins with the name of its class."""
+    found = getattr(views, text.split("(")[0], None)
+    return isinstance(found, type) and issubclass(found, views.View)
 
 
 def execute(path: Path) -> NotebookNode:

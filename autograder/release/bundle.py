@@ -22,7 +22,10 @@ from course.syllabus import exercises
 
 PACKAGE = "transformers-by-hand-student"
 MANIFEST = "manifest.json"
-NEVER = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.ipynb", "checks", "syllabus.toml")
+BY_EXERCISE = ("checks", "views/questions")  # folders of course with a module an exercise
+NEVER = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", ".*", "*.ipynb", "checks", "questions", "syllabus.toml"
+)
 TEMPLATES = Path(__file__).parent.parent / "templates" / "bundle"
 
 
@@ -41,7 +44,7 @@ def build(plan: Plan, folder: Path) -> None:
 def _course(plan: Plan, folder: Path) -> None:
     source, target = plan.root / "course", folder / "course"
     shutil.copytree(source, target, ignore=NEVER)
-    for path in _checks(plan, source / "checks"):
+    for path in (path for folder in BY_EXERCISE for path in _modules(plan, source / folder)):
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
@@ -51,8 +54,8 @@ def _course(plan: Plan, folder: Path) -> None:
     (target / "syllabus.toml").write_text(_syllabus(plan, source), "utf-8")
 
 
-def _checks(plan: Plan, folder: Path) -> Iterator[Path]:
-    """Visible checks of the exercises that are out, and what all of them share."""
+def _modules(plan: Plan, folder: Path) -> Iterator[Path]:
+    """Modules of the exercises that are out, and what all exercises share."""
     later = [chosen.word for chosen in exercises().values() if chosen.number > plan.through]
     for path in sorted(folder.rglob("*.py")):
         first = path.relative_to(folder).parts[0].removesuffix(".py").removesuffix("_toys")

@@ -18,7 +18,7 @@ from autograder.release.reading import texts
 from autograder.release.secrets import RUN, Secrets, lines_of
 
 SUFFIXES = {
-    "", ".conll", ".gz", ".html", ".ipynb", ".js", ".json", ".md", ".py", ".safetensors",
+    "", ".conll", ".gz", ".css", ".html", ".ipynb", ".js", ".json", ".md", ".py", ".safetensors",
     ".toml", ".txt",
 }  # fmt: skip
 TOP = {"course", "assignments", "solutions", "docs", "scripts"}

@@ -50,6 +50,7 @@ def test_a_bundle_holds_what_the_week_needs(whole: Path, secrets: Secrets) -> No
     names = {path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file()}
     assert {"course/01_attention.ipynb", "course/02_multi_head.ipynb", ASSIGNMENT} <= names
     assert {"solutions/attention.py", "course/checks/multi_head_toys.py"} <= names
+    assert {"course/views/style.css", "course/views/questions/multi_head.py"} <= names
     assert not {name for name in names if "encoder" in name or name.startswith("tests")}
     assert "solutions/multi_head.py" not in names
     told = json.loads((whole / "manifest.json").read_text())

@@ -99,10 +99,18 @@ def test_table_and_ratios() -> None:
     assert mine.startswith(
         "| 8 | attention explorer | 1.00 | – | 0.20 (0.10–0.50) | – | 1.00 (once) |"
     )
-    assert "| 2.50 (2.00–3.00) | the page crashed | the page crashed | – |" in theirs
+    assert "| 2.50 (2.00–3.00) | the page crashed | the page crashed | – | – | 500 |" in theirs
     assert ratios(both).splitlines()[-1] == (
-        "| 8 | bertviz head_view | 3 | 12.5 | – | – | – | – | 50 |"
+        "| 8 | bertviz head_view | 3 | 12.5 | – | – | – | 50 |"
     )
+
+
+def test_nothing_drawn_is_a_dash() -> None:
+    never = {(8, OURS): found(10, 5), (8, MODEL_VIEW): found(20, 0)}
+    never[8, MODEL_VIEW].runs["page"] = [Run(failed="not in 9 s")]
+    last = table(never).splitlines()[-1]
+    assert last.endswith("| – | not in 9 s | – | – | – | – | – |")
+    assert ratios(never).splitlines()[-1].endswith("| 2 | – | – | – | – | – |")
 
 
 def test_a_rival_has_drawn_when_all_lines_are_there(tmp_path: Path) -> None:
