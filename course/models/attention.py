@@ -65,7 +65,7 @@ def read_attentions(
             "that it has written"
         )
     inputs = tokenizer(text, None if whole else second, return_tensors="pt")
-    inputs, notice = _windowed(inputs, start, most)
+    inputs, notice = windowed(inputs, start, most)
     ids = inputs["input_ids"][0].tolist()
     if not whole:
         return {"self": (attentions(model, inputs), ids, ids)}, notice
@@ -77,7 +77,7 @@ def read_attentions(
     return {kind: (attentions(model, inputs, kind), *pairs[kind]) for kind in pairs}, notice
 
 
-def _windowed(inputs: Mapping[str, Any], start: int, most: int) -> tuple[dict[str, Any], str]:
+def windowed(inputs: Mapping[str, Any], start: int, most: int) -> tuple[dict[str, Any], str]:
     """The tokenizer's output cut to ``most`` tokens from ``start`` on, and what to say about it."""
     length = inputs["input_ids"].size(1)
     if length == 0:

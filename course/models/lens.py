@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from course.cache import CourseError
+from course.models.hidden import asked
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,7 @@ def next_logits(model: Any, ids: list[int]) -> torch.Tensor:
     import torch
 
     device = next(model.parameters()).device
-    with _at_rest(model), torch.no_grad():
+    with asked(model):
         output = model(input_ids=torch.tensor([ids], device=device))
     if is_masked(model) or getattr(output, "logits", None) is None or output.logits.dim() != 3:
         raise CourseError(
@@ -86,17 +86,6 @@ def is_masked(model: Any) -> bool:
     return "MaskedLM" in type(model).__name__
 
 
-@contextmanager
-def _at_rest(model: Any) -> Iterator[None]:
-    """The model in eval mode for a while."""
-    training = model.training
-    try:
-        model.eval()
-        yield
-    finally:
-        model.train(training)
-
-
 def _run(
     model: Any, norm: nn.Module | None, inputs: Mapping[str, Any]
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,7 +95,7 @@ def _run(
     seen: list[torch.Tensor] = []
     hook = norm and norm.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     try:
-        with _at_rest(model), torch.no_grad():
+        with asked(model):
             output = model(**inputs, output_hidden_states=True)
     finally:
         if hook:

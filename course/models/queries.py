@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from course.cache import CourseError
-from course.models.attention import _windowed, attentions
+from course.models.attention import attentions, windowed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,7 +37,7 @@ def read_queries(
     q, k and v are (heads, length, head_dim); the mask is (length, length), True where a query may
     look. At most ``most`` tokens from ``start`` on are run; the notice says so, or is empty.
     """
-    inputs, notice = _windowed(tokenizer(text, return_tensors="pt"), start, most)
+    inputs, notice = windowed(tokenizer(text, return_tensors="pt"), start, most)
     q, k, v, mask = _read(model, inputs, layer)
     seen = None if mask.all() else mask[0, 0]
     return (q[0], k[0], v[0]), seen, inputs["input_ids"][0].tolist(), notice
