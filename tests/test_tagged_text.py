@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -86,25 +85,20 @@ def test_html_is_plain_and_says_all_in_words():
 
 
 @pytest.mark.browser
-def test_nothing_lies_outside_the_page():
+def test_nothing_lies_outside_the_page(browser):
     """The names of the rows are seen, on a wide page and on a narrow one."""
-    playwright = pytest.importorskip("playwright.sync_api")
     page_text = TaggedText(WORDS, GOLD, GOLD)._repr_html_()
-    with playwright.sync_playwright() as play:
-        chromium = play.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        page = chromium.new_page()
-        for width in (900, 320):
-            page.set_viewport_size({"width": width, "height": 400})
-            page.set_content(f"<body style='margin:0'>{page_text}</body>")
-            script = """() => [...document.querySelectorAll("b, mark")].map((e) => {
-                const range = document.createRange(); range.selectNodeContents(e);
-                const box = range.getBoundingClientRect(); return [box.left, box.right]; })"""
-            edges = page.evaluate(script)
-            assert min(left for left, _ in edges) >= 0
-            assert max(right for _, right in edges) <= width
-        chromium.close()
+    page = browser.new_page()
+    for width in (900, 320):
+        page.set_viewport_size({"width": width, "height": 400})
+        page.set_content(f"<body style='margin:0'>{page_text}</body>")
+        script = """() => [...document.querySelectorAll("b, mark")].map((e) => {
+            const range = document.createRange(); range.selectNodeContents(e);
+            const box = range.getBoundingClientRect(); return [box.left, box.right]; })"""
+        edges = page.evaluate(script)
+        assert min(left for left, _ in edges) >= 0
+        assert max(right for _, right in edges) <= width
+    page.close()
 
 
 def test_html_of_a_real_sentence_is_small_and_escaped():

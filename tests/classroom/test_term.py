@@ -103,19 +103,14 @@ def test_late_work_pays_for_two_days(root: Path, deserved: dict[tuple[str, str],
 
 
 @pytest.fixture(scope="module")
-def page(root: Path) -> Iterator[Any]:
+def page(root: Path, browser: Any) -> Iterator[Any]:
     """The formgrader in a browser, logged in."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium on this machine")
-    with jupyter(root) as address, playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with jupyter(root) as address:
         opened = browser.new_page(viewport={"width": 1200, "height": 900})
         opened.goto(f"{address}/formgrader/?token={TOKEN}", wait_until="domcontentloaded")
         opened.address = address
         yield opened
-        browser.close()
+        opened.close()
 
 
 def test_a_person_marks_a_written_answer_by_clicking(root: Path, page: Any) -> None:
