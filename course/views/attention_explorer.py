@@ -16,7 +16,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course.views.base import SHOWN_LABELS, View, array_of, module_text, ticks, token_labels
+from course.views.base import (
+    SHOWN_LABELS,
+    View,
+    array_of,
+    module_text,
+    ticks,
+    token_labels,
+    window,
+    window_of,
+)
 
 MOST_TOKENS = 256  # a window of a longer text is shown
 MOST_BYTES = 400_000  # of log-weights at once: as many heads as fit, a layer if it does
@@ -93,14 +102,10 @@ def attention_data(
             f"weights of shape {array.shape} do not fit {len(tokens)} query and {len(keys)} key "
             "labels; give (layers, heads, query length, key length) for one sentence"
         )
-    notice = ""
-    if max(array.shape[2:]) > MOST_TOKENS:
-        if not 0 <= start < max(array.shape[2:]):
-            raise ValueError(f"start must be 0 to {max(array.shape[2:]) - 1}, not {start}")
-        notice = _window_notice(max(array.shape[2:]), start)
-        array = array[:, :, _window(array.shape[2], start), _window(array.shape[3], start)]
-        tokens = tokens[_window(len(tokens), start)]
-        keys = keys[_window(len(keys), start)]
+    outside = "Weights to tokens outside are not seen."
+    _, notice = window_of(max(array.shape[2:]), start, MOST_TOKENS, outside)
+    rows, columns = (window(size, start, MOST_TOKENS) for size in array.shape[2:])
+    array, tokens, keys = array[:, :, rows, columns], tokens[rows], keys[columns]
     _check_values(array)
     return AttentionData(array.clip(max=1), tuple(map(str, tokens)), tuple(map(str, keys)), notice)
 
@@ -136,22 +141,6 @@ def _one_layer(layer: np.ndarray) -> np.ndarray:
             "length) or with a batch of one in front"
         )
     return layer
-
-
-def _window(length: int, start: int) -> slice:
-    """The window of an axis; an axis that fits is shown whole."""
-    if length <= MOST_TOKENS:
-        return slice(None)
-    first = max(0, min(start, length - MOST_TOKENS))
-    return slice(first, first + MOST_TOKENS)
-
-
-def _window_notice(length: int, start: int) -> str:
-    place = _window(length, start)
-    return (
-        f"{length} tokens: shown are {place.start} to {place.stop - 1}; start=... chooses another "
-        "window. Weights to tokens outside are not seen."
-    )
 
 
 def _check_values(array: np.ndarray) -> None:

@@ -22,14 +22,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course.views.base import MOST_PICTURE, View, array_of, module_text, png_of
+from course.views.base import MOST_PICTURE, View, array_of, module_text, png_of, window_of
 from course.views.probability_strip import (
     Decoder,
     best_of,
     check_logits,
     plain_ids,
     texts_of,
-    window_of,
 )
 
 MOST_POSITIONS = 32  # a window of a longer text is shown

@@ -19,7 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course.views.base import View, array_of, clean, is_wordpiece, module_text
+from course.views.base import View, array_of, clean, is_wordpiece, module_text, window_of
 
 COLOURS = matplotlib.colormaps["cividis"]
 NARROWEST = 5  # letters: a probability such as 0.83 stands below each token
@@ -70,7 +70,7 @@ def strip_data(
     """
     numbers = array_of(probabilities).tolist() if _is_array(probabilities) else probabilities
     _check_lengths(tokens, numbers, top, ranks)
-    window, notice = window_of(len(tokens), start)
+    window, notice = window_of(len(tokens), start, MOST_TOKENS)
     texts = [clean(str(token)) for token in tokens[window]]
     shown = [_probability(p, f"token {i}, {tokens[i]!r},") for i, p in enumerate(numbers)]
     given = [[] if row is None else row for row in (top or [[]] * len(tokens))]
@@ -123,19 +123,6 @@ def _rank(token: str, best: Sequence[tuple[str, float]], rank: int | None) -> in
     if int(rank) < 1:
         raise ValueError(f"a rank is 1 for the most probable token, so it cannot be {rank}")
     return int(rank)
-
-
-def window_of(length: int, start: int, most: int = MOST_TOKENS) -> tuple[slice, str]:
-    """The part of a text that is shown, and what to say about it."""
-    if length <= most:
-        return slice(0, length), ""
-    if not 0 <= start < length:
-        raise ValueError(f"start must be 0 to {length - 1}, not {start}")
-    first = min(start, length - most)
-    return slice(first, first + most), (
-        f"{length} tokens: shown are {first} to {first + most - 1}; start=... chooses another "
-        "window."
-    )
 
 
 def texts_of(decode: Decoder, ids: Sequence[int]) -> dict[int, str]:
@@ -258,7 +245,7 @@ class ProbabilityStrip(View):
         numbers = numbers[0] if numbers.ndim == 3 and len(numbers) == 1 else numbers
         check_logits(numbers, len(listed), listed, "logits")
         _check_prompt(prompt_length, len(listed))
-        window, notice = window_of(len(listed), start)
+        window, notice = window_of(len(listed), start, MOST_TOKENS)
         asked = range(max(prompt_length, window.start), window.stop)
         rows = {t: best_of(numbers[t - 1], listed[t]) for t in asked}
         names = texts_of(decode, [*listed[window], *(i for row in rows.values() for i in row[0])])

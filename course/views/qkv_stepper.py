@@ -18,7 +18,15 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course.views.base import View, array_of, module_text, ticks, token_labels
+from course.views.base import (
+    View,
+    array_of,
+    module_text,
+    ticks,
+    token_labels,
+    window,
+    window_of,
+)
 
 MOST_TOKENS = 64  # a window of a longer text is shown
 MOST_NUMBERS = 256  # of a query, key or value
@@ -98,8 +106,9 @@ def qkv_data(
     arrays = {name: _matrix(name, part) for name, part in (("q", q), ("k", k), ("v", v))}
     _check_fit(arrays, len(tokens), len(keys))
     seen = None if mask is None else _mask(mask, (len(tokens), len(keys)))
-    rows, columns = (_window(len(labels), start) for labels in (tokens, keys))
-    notices = [_window_notice(max(len(tokens), len(keys)), start)]
+    longest, alone = max(len(tokens), len(keys)), "Weights are shared out among these alone."
+    notices = [window_of(longest, start, MOST_TOKENS, alone)[1]]
+    rows, columns = (window(len(labels), start, MOST_TOKENS) for labels in (tokens, keys))
     if seen is not None:
         seen = seen[rows, columns]
         notices.append(_empty_notice(seen, tokens[rows]))
@@ -167,26 +176,6 @@ def _mask(mask: Any, shape: tuple[int, int]) -> np.ndarray:
             f"mask of shape {tuple(np.shape(mask))} does not broadcast to (query length, key "
             f"length) = {shape}"
         ) from None
-
-
-def _window(length: int, start: int) -> slice:
-    """The window of an axis; an axis that fits is shown whole."""
-    if length <= MOST_TOKENS:
-        return slice(0, length)
-    if not 0 <= start < length:
-        raise ValueError(f"start must be 0 to {length - 1}, not {start}")
-    first = min(start, length - MOST_TOKENS)
-    return slice(first, first + MOST_TOKENS)
-
-
-def _window_notice(length: int, start: int) -> str:
-    if length <= MOST_TOKENS:
-        return ""
-    place = _window(length, start)
-    return (
-        f"{length} tokens: shown are {place.start} to {place.stop - 1}, and weights are shared out "
-        "among these alone; start=... chooses another window."
-    )
 
 
 def _empty_notice(mask: np.ndarray, tokens: Sequence[str]) -> str:
