@@ -31,28 +31,35 @@ def fetch(address: str) -> str:
 
 
 @contextmanager
-def jupyter(course: Path) -> Iterator[str]:
-    """Start a server in the course's folder; gives its address, and ends it afterwards."""
+def served(folder: Path, app: str, *options: str, **places: Path) -> Iterator[str]:
+    """A Jupyter program that serves a folder; gives its address, and ends it afterwards.
+
+    ``places`` are environment variables; what it says stands in the folder's ``server.log``.
+    """
     port = free_port()
+    program = [sys.executable, "-m", *app.split(), "--no-browser", "--allow-root"]
+    program += [f"--port={port}", "--ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
+    program += [f"--ServerApp.root_dir={folder}", *options]
+    here = environment() | {name: str(place) for name, place in places.items()}
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(program, cwd=folder, env=here, stdout=log, stderr=log)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(address, process)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@contextmanager
+def jupyter(course: Path) -> Iterator[str]:
+    """A plain server in the course's folder, settings beside."""
     settings = course / "jupyter"
     settings.mkdir(exist_ok=True)
-    here = {"JUPYTER_CONFIG_DIR": str(settings), "JUPYTER_DATA_DIR": str(settings / "data")}
-    program = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
-    options = [f"--port={port}", "--ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
-    process = subprocess.Popen(
-        [*program, *options, f"--ServerApp.root_dir={course}"],
-        cwd=course,
-        env=environment() | here,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(address, process)
+    places = {"JUPYTER_CONFIG_DIR": settings, "JUPYTER_DATA_DIR": settings / "data"}
+    with served(course, "jupyter_server", **places) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:

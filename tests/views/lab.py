@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +10,7 @@ from typing import Any
 
 import nbformat
 
-from tests.any_course.course import environment
-from tests.classroom.server import TOKEN, free_port, wait_for
+from tests.classroom.server import TOKEN, served
 
 ROOT = Path(__file__).parents[2]
 IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
@@ -33,27 +30,15 @@ def notebook(path: Path, *cells: str) -> Path:
 @contextmanager
 def lab(folder: Path) -> Iterator[str]:
     """Serve a folder; gives the address. Settings and workspaces live in the folder too."""
-    port, settings = free_port(), folder / ".settings"
-    places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
-    here = {f"JUPYTER_{name}": str(settings / name.lower()) for name in places}
-    here |= {"JUPYTERLAB_SETTINGS_DIR": str(settings / "user")}
-    here |= {"JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces")}
-    program = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
-    options = [f"--port={port}", "--ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
-    options += [f"--ServerApp.root_dir={folder}", "--ServerApp.allow_origin=*"]
-    options += [f"--{app}.expose_app_in_browser=True" for app in ("LabApp", "JupyterNotebookApp")]
+    settings = folder / ".settings"
+    names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    places = {f"JUPYTER_{name}": settings / name.lower() for name in names}
+    places |= {"JUPYTERLAB_SETTINGS_DIR": settings / "user"}
+    places |= {"JUPYTERLAB_WORKSPACES_DIR": settings / "workspaces"}
+    options = [f"--{app}.expose_app_in_browser=True" for app in ("LabApp", "JupyterNotebookApp")]
     options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [*program, *options], cwd=folder, env=environment() | here, stdout=log, stderr=log
-        )
-        address = f"http://127.0.0.1:{port}"
-        try:
-            wait_for(address, process)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(30)
+    with served(folder, "jupyter lab", *options, **places) as address:
+        yield address
 
 
 class Session:
