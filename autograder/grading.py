@@ -120,6 +120,7 @@ def grade_reading(
             run = Run(authority, taken, session, judge)
             run.cell_seconds = cell_seconds
             run.ends = started + submission_seconds
+            judge.settle("the student's own cells")
             with working_in(data):
                 graded = run.grade()
             graded.sandbox = list(session.sandbox)

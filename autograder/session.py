@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ class Wire:
     """One worker's socket with its buffer and the number of the last question."""
 
     spawned: Spawned
-    number: int = 0
+    # Begins at random: the worker's frames then hold no small number that a check may expect.
+    number: int = field(default_factory=lambda: secrets.randbits(40))
     drops: list[int] = field(default_factory=list)
 
 

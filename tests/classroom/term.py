@@ -23,7 +23,11 @@ STUDENTS = ("ada", "bob", "cy", "di", "eve", "flo", "gil", "hal")
 DUE = datetime(2025, 3, 4, 12, 0)
 LATE = timedelta(hours=30)  # two days have begun: twice a tenth is taken off
 ESSAY = "Variances add: the sum of d products has variance d, so we divide by its root."
-WRONG = {("bob", "attention"): "always_causal", ("cy", "multi_head"): "", ("hal", "objectives"): ""}
+WRONG = {
+    ("bob", "attention"): "softmax_over_queries",
+    ("cy", "multi_head"): "",
+    ("hal", "objectives"): "",
+}
 MISSING = ("flo", "objectives")
 BAD_TEST = "# The instructor's own, added in haste.\nassert 1 + 1 == 3, 'the sum is wrong'"
 GOOD_TEST = "# The instructor's own, added in haste.\nassert 1 + 1 == 2, 'the sum is wrong'"
