@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from course.cache import CourseError
+from course.models.hidden import readable
+from course.windows import READ, window_of
 
 if TYPE_CHECKING:
     import torch
@@ -53,8 +55,9 @@ def read_attentions(
     """All attention of a model on a text: {kind: (weights a layer, query ids, key ids)}, a notice.
 
     second: a second segment, or for a model with encoder and decoder the text that the decoder has
-    written. At most ``most`` tokens from ``start`` on are run; the notice says so, or is empty.
-    Raises CourseError as ``attentions`` does, ValueError for an empty text or a start beyond it.
+    written. At most ``most`` tokens from ``start`` on are run, fewer where the model takes fewer;
+    the notice says so, or is empty. Raises CourseError as ``attentions`` does, ValueError for an
+    empty text or a start beyond it.
     """
     import torch
 
@@ -65,11 +68,12 @@ def read_attentions(
             "that it has written"
         )
     inputs = tokenizer(text, None if whole else second, return_tensors="pt")
-    inputs, notice = windowed(inputs, start, most)
+    inputs, notice = windowed(inputs, start, readable(model, tokenizer, most))
     ids = inputs["input_ids"][0].tolist()
     if not whole:
         return {"self": (attentions(model, inputs), ids, ids)}, notice
-    labels = tokenizer(text_target=second, return_tensors="pt")["input_ids"][:, :most]
+    labels = tokenizer(text_target=second, return_tensors="pt")["input_ids"]
+    labels = labels[:, : readable(model, tokenizer, most)]
     written = model.prepare_decoder_input_ids_from_labels(labels=labels)
     pairs = {"encoder": (ids, ids), "decoder": (written[0].tolist(),) * 2}
     pairs["cross"] = (written[0].tolist(), ids)
@@ -82,16 +86,8 @@ def windowed(inputs: Mapping[str, Any], start: int, most: int) -> tuple[dict[str
     length = inputs["input_ids"].size(1)
     if length == 0:
         raise ValueError("the text is empty: there is no token to look at")
-    if length <= most:
-        return dict(inputs), ""
-    if not 0 <= start < length:
-        raise ValueError(f"start must be 0 to {length - 1}, not {start}")
-    first = min(start, length - most)
-    cut = {name: value[:, first : first + most] for name, value in inputs.items()}
-    return cut, (
-        f"{length} tokens: the model read {first} to {first + most - 1} of them, start=... chooses "
-        "another window"
-    )
+    part, notice = window_of(length, start, most, done=READ)
+    return {name: value[:, part] for name, value in inputs.items()}, notice
 
 
 _CURE = "load a model with an eager attention implementation, and for cross attention a decoder"

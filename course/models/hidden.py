@@ -28,11 +28,15 @@ def asked(model: Any) -> Iterator[None]:
             module.training = mode
 
 
+def longest(model: Any) -> int:
+    """How many tokens the model takes; as good as endless where its config does not say."""
+    config = getattr(model, "config", None)
+    return int(getattr(config, "max_position_embeddings", None) or 10**9)
+
+
 def readable(model: Any, tokenizer: Any, most: int) -> int:
     """How many tokens a model and its tokenizer can take, ``most`` at most."""
-    table = getattr(getattr(model, "config", None), "max_position_embeddings", None)
-    limits = (table, getattr(tokenizer, "model_max_length", None), most)
-    return min(limit for limit in limits if limit)
+    return min(longest(model), getattr(tokenizer, "model_max_length", None) or most, most)
 
 
 def hidden_states(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -76,11 +76,6 @@ def next_logits(model: Any, ids: list[int]) -> torch.Tensor:
     return output.logits[0]
 
 
-def longest(model: Any) -> int:
-    """How many tokens the model takes; as good as endless where its config does not say."""
-    return int(getattr(model.config, "max_position_embeddings", None) or 10**9)
-
-
 def is_masked(model: Any) -> bool:
     """True for a model that looks at both sides and fills masks, False for a causal one."""
     return "MaskedLM" in type(model).__name__

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from course.cache import CourseError
 from course.models.attention import attentions, windowed
+from course.models.hidden import readable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,6 +38,7 @@ def read_queries(
     q, k and v are (heads, length, head_dim); the mask is (length, length), True where a query may
     look. At most ``most`` tokens from ``start`` on are run; the notice says so, or is empty.
     """
+    most = readable(model, tokenizer, most)
     inputs, notice = windowed(tokenizer(text, return_tensors="pt"), start, most)
     q, k, v, mask = _read(model, inputs, layer)
     seen = None if mask.all() else mask[0, 0]

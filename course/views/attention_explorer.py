@@ -23,9 +23,8 @@ from course.views.base import (
     module_text,
     ticks,
     token_labels,
-    window,
-    window_of,
 )
+from course.windows import window, window_of
 
 MOST_TOKENS = 256  # a window of a longer text is shown
 MOST_BYTES = 400_000  # of log-weights at once: as many heads as fit, a layer if it does

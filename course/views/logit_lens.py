@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course.views.base import MOST_PICTURE, View, array_of, module_text, png_of, window_of
+from course.views.base import MOST_PICTURE, View, array_of, module_text, png_of
 from course.views.probability_strip import (
     Decoder,
     best_of,
@@ -30,6 +30,7 @@ from course.views.probability_strip import (
     plain_ids,
     texts_of,
 )
+from course.windows import window_of
 
 MOST_POSITIONS = 32  # a window of a longer text is shown
 MOST_READ = 256  # tokens that a model reads so that the window has its context
@@ -207,7 +208,8 @@ class LogitLens(View):
         window from token ``start`` on is shown, and the model reads at most 256. Raises CourseError
         when the model's head is another one than is known, ValueError for an empty text.
         """
-        from course.models.lens import is_masked, layers_and_head, longest
+        from course.models.hidden import longest
+        from course.models.lens import is_masked, layers_and_head
 
         masked = is_masked(model)
         inputs = tokenizer(text, return_tensors="pt", verbose=False)

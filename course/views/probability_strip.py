@@ -19,7 +19,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course.views.base import View, array_of, clean, is_wordpiece, module_text, window_of
+from course.views.base import View, array_of, clean, is_wordpiece, module_text
+from course.windows import READ, window_of
 
 COLOURS = matplotlib.colormaps["cividis"]
 NARROWEST = 5  # letters: a probability such as 0.83 stands below each token
@@ -278,15 +279,17 @@ class ProbabilityStrip(View):
         tokens, or more than the model takes, it reads a window from token ``start`` on. Raises
         ValueError for an empty text, CourseError for a model that foretells no next token.
         """
-        from course.models.lens import longest, next_logits
+        from course.models.hidden import longest
+        from course.models.lens import next_logits
 
         ids, given = _told(tokenizer, text, prompt)
         _check_prompt(given, len(ids))
-        window, notice = window_of(len(ids), start, min(MOST_TOKENS, longest(model)))
+        most = min(MOST_TOKENS, longest(model))
+        window, notice = window_of(len(ids), start, most, done=READ)
         ids = ids[window]
         given = min(max(1, given - window.start), len(ids))
         view = cls.from_logits(next_logits(model, ids), ids, tokenizer, given, **state)
-        view.notice = notice.replace("shown are", "the model read")
+        view.notice = notice
         return view
 
     @traitlets.validate("position")

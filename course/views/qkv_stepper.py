@@ -24,9 +24,8 @@ from course.views.base import (
     module_text,
     ticks,
     token_labels,
-    window,
-    window_of,
 )
+from course.windows import window, window_of
 
 MOST_TOKENS = 64  # a window of a longer text is shown
 MOST_NUMBERS = 256  # of a query, key or value

@@ -23,7 +23,8 @@ from transformers import (
 
 from course import models
 from course.cache import CourseError
-from course.models.lens import is_masked, longest, next_logits
+from course.models.hidden import longest
+from course.models.lens import is_masked, next_logits
 
 TEXT = "The old woman went into the forest."
 LAYERS = {"small_gpt2": 4, "causal_lm": 30, "masked_lm": 6}

@@ -177,6 +177,15 @@ def test_from_a_model_a_long_text_is_cut_before_the_model_runs() -> None:
     assert view.shape[2:] == [256, 256]
 
 
+def test_a_model_of_few_positions_reads_no_more_than_it_can() -> None:
+    from transformers import GPT2Config, GPT2Model
+
+    config = GPT2Config(vocab_size=40, n_positions=12, n_layer=1, n_head=2, n_embd=8)
+    view = AttentionExplorer.from_model(GPT2Model(config), Letters(), "abcdefghijklmnopqrst")
+    assert view.shape == [1, 2, 12, 12]
+    assert view.notice.startswith("20 tokens: the model read 0 to 11")
+
+
 def test_encoder_decoder_and_cross_attention() -> None:
     from transformers import MarianConfig, MarianMTModel
 
