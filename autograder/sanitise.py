@@ -8,12 +8,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import secrets
 from typing import Any
 
 import nh3
 from jinja2 import pass_context
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
+
+from autograder.formulas import mathml
 
 TAG_NAMES = """a abbr b blockquote br caption cite code col colgroup dd del details div dl dt em
 figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp small span strong sub
@@ -45,14 +49,21 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def clean_html(text: str) -> str:
-    """HTML that can neither run nor load anything, nor look like a part of the page."""
+def clean_html(text: str, nonce: str | None = None) -> str:
+    """HTML that can neither run nor load anything, nor look like a part of the page.
+
+    With a ``nonce``, whatever holds it can only stand in a text, never in an attribute.
+    """
+
+    def kept(tag: str, name: str, value: str) -> str | None:
+        return None if nonce and nonce in value else _attribute(tag, name, value)
+
     return nh3.clean(
         text,
         tags=TAGS,
         clean_content_tags={"script", "style", "title", "template", "noscript", "iframe", "object"},
         attributes=ATTRIBUTES,
-        attribute_filter=_attribute,
+        attribute_filter=kept,
         url_schemes={"http", "https", "mailto", "data"},
         link_rel="noopener noreferrer nofollow",
         strip_comments=True,
@@ -149,18 +160,52 @@ def safe_attachments(cell: Any) -> dict[str, dict[str, str]]:
     return kept
 
 
-def render_markdown(source: str, attachments: dict[str, dict[str, str]] | None = None) -> str:
-    """Markdown as safe HTML; formulas stay TeX, without the commands that reach the page."""
-    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+class SafeRenderer(IPythonRenderer):
+    """Markdown as HTML with a mark for each formula, and words for a picture from elsewhere."""
 
+    def __init__(self, attachments: dict[str, dict[str, str]]) -> None:
+        super().__init__(
+            escape=False, attachments=attachments, embed_images=False, exclude_anchor_links=True
+        )
+        self.nonce = secrets.token_hex(8)
+        self.formulas: list[str] = []
+
+    def _mark(self, tex: str, block: bool, shown: str) -> str:
+        found = mathml(tex, block)
+        if found is None:
+            return shown
+        self.formulas.append(found)
+        return f"{self.nonce}x{len(self.formulas) - 1}x"
+
+    def block_math(self, body: str) -> str:
+        return self._mark(body, True, super().block_math(body))
+
+    def inline_math(self, body: str) -> str:
+        return self._mark(body, False, super().inline_math(body))
+
+    def latex_environment(self, name: str, body: str) -> str:
+        tex = rf"\begin{{{name}}}{body}\end{{{name}}}"
+        return self._mark(tex, True, super().latex_environment(name, body))
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        # Of nbconvert's own, a picture that was lost stops the whole page.
+        held = url.removeprefix("attachment:") in self.attachments or PICTURE_URL.match(url)
+        return super().image(text, url, title) if held else text
+
+    def put(self, text: str) -> str:
+        """Each formula in the place of its mark, in HTML that is clean already."""
+        return re.sub(rf"{self.nonce}x(\d+)x", lambda m: self.formulas[int(m[1])], text)
+
+
+def render_markdown(source: str, attachments: dict[str, dict[str, str]] | None = None) -> str:
+    """Markdown as safe HTML, formulas as MathML.
+
+    A formula that cannot be read stays TeX, without the commands that reach the page.
+    """
     tamed = TEX.sub(r"\\text{\1}", shortened(source))
-    renderer = IPythonRenderer(
-        escape=False,
-        attachments=attachments or {},
-        embed_images=False,
-        exclude_anchor_links=True,
-    )
-    return clean_html(str(MarkdownWithMath(renderer=renderer).render(tamed)))
+    renderer = SafeRenderer(attachments or {})
+    made = str(MarkdownWithMath(renderer=renderer).render(tamed))
+    return renderer.put(clean_html(made, renderer.nonce))
 
 
 @pass_context

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
+import nbformat
 import pytest
 
 from autograder.feedback import AFTER_HIDDEN, HIDDEN_FAILED, shown_message, verdict_message
 from autograder.sanitise import SafeOutputs, clean_html, render_markdown, safe_data
 from tests.feedback.pages import ATTACKS, PIXEL, SECRET, honest, hostile, page
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Elements(HTMLParser):
@@ -69,7 +74,7 @@ def test_the_page_has_no_script_and_loads_nothing() -> None:
     for text in (page(honest()), page(hostile(), student="<b onclick=1>", notebook=ATTACKS[0])):
         for tag, attributes in Elements(text).found:
             assert tag not in {"script", "iframe", "object", "embed", "form", "input", "link"}
-            assert tag not in {"svg", "math", "base", "video", "audio", "template", "button"}
+            assert tag not in {"svg", "base", "video", "audio", "template", "button"}
             assert not any(name.startswith("on") or name == "style" for name in attributes)
             if "src" in attributes:
                 assert str(attributes["src"]).startswith("data:image/")
@@ -93,9 +98,61 @@ def test_markdown_and_html_are_cleaned(attack: str) -> None:
             assert "192.0.2.1" not in str(attributes.get("src"))
 
 
-def test_formulas_cannot_reach_the_page() -> None:
-    assert "\\href" not in render_markdown("$\\href{javascript:alert(1)}{x}$")
-    assert "a &lt; b" in render_markdown("$a < b$")
+FORMULA_ATTACKS = [
+    r"$\href{javascript:alert(1)}{x}$",
+    r"$\text{<script>alert(1)</script>}$",
+    r"$\text{&lt;img src=x onerror=alert(1)&gt;}$",
+    r"$\class{report}{x}$ $\style{position:fixed}{x}$ $\color{red}{x}$",
+    r"$$\hspace{999em}\hspace{-30em} x$$",
+    '<td align="\n\n$x$<img src=x onerror=alert(1)>\n">',
+    "![$x$](data:image/png;base64,AAAA)",
+    "<math><mtext><style><img src=x onerror=alert(1)></style></mtext></math>",
+    "[a](<http://a.b/$x$>)",
+]
+
+
+@pytest.mark.parametrize("attack", FORMULA_ATTACKS)
+def test_formulas_cannot_reach_the_page(attack: str) -> None:
+    for tag, attributes in Elements(render_markdown(attack)).found:
+        assert tag not in {"script", "style"}
+        assert not {"href", "style", "class", "mathcolor"} & attributes.keys() or tag == "a"
+        assert "javascript" not in str(attributes)
+        assert "<" not in str(attributes), "a formula stands in an attribute"
+        assert not re.search(r"-\d|\d{3}", str(attributes.get("width"))), "it leaves its place"
+        assert not any(name.startswith("on") for name in attributes)
+
+
+def test_formulas_are_drawn_without_a_script() -> None:
+    drawn = render_markdown(r"$x_{<t}$ and $$\frac{QK^\top}{\sqrt{d}}, \texttt{head\_dim}$$")
+    tags = [tag for tag, _ in Elements(drawn).found]
+    assert tags.count("math") == 2 and {"mfrac", "msqrt", "msub", "msup"} <= set(tags)
+    assert "<mo>&lt;</mo>" in drawn and ">head_dim<" in drawn and "$" not in drawn
+    aligned = render_markdown(r"\begin{align}a&=b\\c&=d\end{align}")
+    assert aligned.count("<mtr>") == 2
+    code = render_markdown("`$x$` costs 5 $")
+    assert "<code>$x$</code> costs 5 $" in code
+
+
+def test_a_formula_that_cannot_be_read_stays_as_it_was_written() -> None:
+    assert "$a^{$ then <math" in render_markdown("$a^{$ then $b$")
+    assert "<math" not in render_markdown("$" + "{" * 5000 + "x" + "}" * 5000 + "$")
+
+
+def test_every_formula_of_the_assignments_is_drawn() -> None:
+    for path in (ROOT / "assignments").glob("*/*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                text = re.sub(r"<code>.*?</code>", "", render_markdown(cell.source))
+                assert "$" not in text, f"{path}: {cell.id}"
+                assert not re.search(r"<mi>\\[a-z]+</mi>", text), f"{path}: {cell.id}"
+
+
+def test_a_picture_that_is_not_in_the_notebook_leaves_its_words() -> None:
+    badge = "[![Open in Colab](https://a.example/badge.svg)](https://a.example/x)"
+    assert "<img" not in render_markdown(badge) and ">Open in Colab</a>" in render_markdown(badge)
+    assert "my plot" in render_markdown("![my plot](attachment:lost.png)")
+    kept = render_markdown("![my plot](attachment:a.png)", {"a.png": {"image/png": PIXEL}})
+    assert f'src="data:image/png;base64,{PIXEL}"' in kept
 
 
 def test_pictures_pass_and_fakes_do_not() -> None:
