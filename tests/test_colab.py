@@ -124,6 +124,7 @@ def test_the_first_cell_adds_what_is_missing_and_changes_nothing(machine: Path) 
         tiny_wheel(machine / "index", name)
     for name in ("sentencepiece", "seqeval"):
         tiny_wheel(machine / "index", name, "numpy>=1")
+    tiny_wheel(machine / "index", "accelerate", "torch>=2")
     before = versions(machine)
     assert PREINSTALLED.items() <= before.items()
     [built] = (machine / "wheel").glob("*.whl")
