@@ -4,11 +4,13 @@
 function, and one ES module of the same name beside it. ``docs/views.md`` shows how to use them.
 """
 
-from course.views.attention_explorer import AttentionData, AttentionExplorer, attention_data
+from course.views.attention_data import AttentionData, attention_data
+from course.views.attention_explorer import AttentionExplorer
 from course.views.base import View
 from course.views.beam_tree import BeamRecorder, BeamTree, BeamTreeData, beam_tree_data
+from course.views.fillers import MaskData, mask_data
 from course.views.logit_lens import LensData, LogitLens, lens_data
-from course.views.mask_playground import MaskData, MaskPlayground, mask_data
+from course.views.mask_playground import MaskPlayground
 from course.views.pooling_map import PoolingData, PoolingMap, pooling_data
 from course.views.probability_strip import ProbabilityStrip, StripData, strip_data
 from course.views.qkv_stepper import QKVData, QKVStepper, qkv_data

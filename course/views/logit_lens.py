@@ -23,13 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from course.views.base import MOST_PICTURE, View, array_of, module_text, png_of
-from course.views.probability_strip import (
-    Decoder,
-    best_of,
-    check_logits,
-    plain_ids,
-    texts_of,
-)
+from course.views.chances import Decoder, best_of, check_logits, plain_ids, texts_of
 from course.windows import window_of
 
 MOST_POSITIONS = 32  # a window of a longer text is shown

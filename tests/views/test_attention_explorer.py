@@ -13,7 +13,7 @@ import traitlets
 from course import models
 from course.cache import CourseError
 from course.views import AttentionExplorer, attention_data
-from course.views.attention_explorer import explored
+from course.views.attention_data import explored
 from course.views.base import token_labels
 
 WORDS = ["the", "cat", "<b>sat</b>"]

@@ -13,14 +13,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 import course.models
-from course.views.mask_playground import (
-    MOST_TOKENS,
-    STOPS,
-    MaskPlayground,
-    Sentence,
-    mask_data,
-    sentence_of,
-)
+from course.views.fillers import MOST_TOKENS, STOPS, Sentence, mask_data, sentence_of
+from course.views.mask_playground import MaskPlayground
 
 TEXT = "the cat drank a bowl of milk ."
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]", *TEXT.split(), "$x$"]

@@ -48,7 +48,7 @@ def sharp_enough(view: Any) -> str:
 
 def _least(view: Any, temperature: float) -> float:
     """The smallest of the largest weights of the rows, at another temperature."""
-    from course.views.attention_explorer import explored
+    from course.views.attention_data import explored
 
     weights = view.data.weights[view.layer, view.head]
     return float(explored(weights, temperature=temperature).max(axis=1).min())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from course.views.mask_playground import MOST_WORDS, STOPS
+from course.views.fillers import MOST_WORDS, STOPS
 from course.views.questions import question
 
 
