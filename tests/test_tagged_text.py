@@ -115,6 +115,15 @@ def test_text_output_holds_no_ids():
     assert repr(two) == "TaggedText(8 words, 3 entities, 3 predicted, 3 right)"
 
 
+def test_a_taggers_answer_stands_alone_under_its_own_name():
+    alone = TaggedText(WORDS, predicted=GOLD)
+    assert repr(alone) == "TaggedText(8 words, 3 predicted)"
+    assert [entity.verdict for entity in alone.data.predicted or ()] == [""] * 3
+    text = Reader(alone._repr_html_()).words
+    assert text.startswith("predicted") and "gold" not in text and "[PER]" in text
+    assert TaggedText(WORDS, predicted=["O"] * 8).data.predicted == ()
+
+
 def luminance(colour: str) -> float:
     """Relative luminance as WCAG 2 defines it."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -131,6 +140,8 @@ def test_black_text_is_legible_on_every_colour(colour):
     ("words", "gold", "predicted", "message"),
     [
         ([], [], None, "at least one word"),
+        (["a"], None, None, "nothing to mark"),
+        (["a"], None, ["O", "O"], "1 words with 2 tags"),
         (["a"], ["O", "O"], None, "1 words with 2 tags"),
         (["a"], ["O"], ["O", "O"], "1 words with 1 and 2 tags"),
         (["a"], ["PER"], None, "tag 0 is 'PER'"),

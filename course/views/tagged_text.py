@@ -28,10 +28,10 @@ class Entity:
 
 @dataclass(frozen=True)
 class TaggedTextData:
-    """What the view shows: the words, the gold entities, a tagger's (None without a tagger)."""
+    """What the view shows: words, gold entities and a tagger's; one of the two may be None."""
 
     words: tuple[str, ...]
-    gold: tuple[Entity, ...]
+    gold: tuple[Entity, ...] | None
     predicted: tuple[Entity, ...] | None
 
 
@@ -57,28 +57,32 @@ def entities(tags: Sequence[str]) -> list[Entity]:
 
 
 def tagged_text_data(
-    words: Sequence[str], gold: Sequence[str], predicted: Sequence[str] | None = None
+    words: Sequence[str], gold: Sequence[str] | None, predicted: Sequence[str] | None = None
 ) -> TaggedTextData:
     """Check words and tags, find the entities and judge them.
 
     Args:
         words: the words of one sentence.
-        gold: a tag a word, in the B-/I-/O scheme.
-        predicted: a tagger's tags; None when there is none.
+        gold: a tag a word, in the B-/I-/O scheme; None for a text that nobody has tagged.
+        predicted: a tagger's tags; None when there is none. With gold ones each entity is judged.
 
     Raises:
-        ValueError: no words, tags that do not fit their number, or a tag of another scheme.
+        ValueError: no words, no tags, tags that do not fit the number of words, or a tag of another
+            scheme.
     """
     rows = [tags for tags in (gold, predicted) if tags is not None]
+    if not rows:
+        raise ValueError("neither gold tags nor a tagger's: there is nothing to mark")
     if not words or any(len(tags) != len(words) for tags in rows):
         raise ValueError(
             f"{len(words)} words with {' and '.join(str(len(tags)) for tags in rows)} tags: there "
             "must be one tag a word, and at least one word"
         )
-    truth = entities(gold)
+    truth, guesses = entities(gold or []), entities(predicted or [])
+    if gold is None:
+        return TaggedTextData(tuple(words), None, tuple(guesses))
     if predicted is None:
         return TaggedTextData(tuple(words), tuple(truth), None)
-    guesses = entities(predicted)
     judged = [
         Entity(g.start, g.end, g.kind, "" if _touched(g, guesses) else "missed") for g in truth
     ]
@@ -107,25 +111,32 @@ class TaggedText:
     """One sentence with its entities, for a notebook; arguments as ``tagged_text_data``."""
 
     def __init__(
-        self, words: Sequence[str], gold: Sequence[str], predicted: Sequence[str] | None = None
+        self,
+        words: Sequence[str],
+        gold: Sequence[str] | None = None,
+        predicted: Sequence[str] | None = None,
     ) -> None:
         self.data = tagged_text_data(words, gold, predicted)
 
     def describe(self) -> str:
         """One line that says what there is; it is the text output."""
-        text = f"TaggedText({len(self.data.words)} words, {len(self.data.gold)} entities"
-        if self.data.predicted is None:
-            return text + ")"
-        right = sum(entity.verdict == "right" for entity in self.data.predicted)
-        return f"{text}, {len(self.data.predicted)} predicted, {right} right)"
+        gold, predicted = self.data.gold, self.data.predicted
+        text = f"TaggedText({len(self.data.words)} words"
+        if gold is not None:
+            text += f", {len(gold)} entities"
+        if predicted is not None:
+            text += f", {len(predicted)} predicted"
+        if gold is not None and predicted is not None:
+            text += f", {sum(entity.verdict == 'right' for entity in predicted)} right"
+        return text + ")"
 
     def __repr__(self) -> str:
         return self.describe()
 
     def _repr_html_(self) -> str:
-        rows = [_row("gold", self.data.words, self.data.gold)]
-        if self.data.predicted is not None:
-            rows.append(_row("predicted", self.data.words, self.data.predicted))
+        both = {"gold": self.data.gold, "predicted": self.data.predicted}
+        words = self.data.words
+        rows = [_row(name, words, found) for name, found in both.items() if found is not None]
         label = html.escape(self.describe(), quote=True)
         return (
             f'<div role="figure" aria-label="{label}" style="font-size:15px;line-height:2.1">'
