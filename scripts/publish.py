@@ -30,11 +30,13 @@ from course.views.base import LIVE
 
 MOST_OUTPUT = 500_000  # characters of all outputs of a lesson
 SECONDS_A_CELL = 900
+HERE = (f"{ROOT}{os.sep}", f"site-packages{os.sep}")
 
 
 def published(notebook: NotebookNode) -> NotebookNode:
-    """The notebook as it is saved: no live widgets, no widget state, no times of execution."""
+    """The notebook as it is saved: no live widgets, no widget state, no times, no versions."""
     notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = NotebookNode(name="python")
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type != "code":
@@ -53,7 +55,10 @@ def unfit(notebook: NotebookNode) -> Iterator[str]:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            total += len(json.dumps(output))
+            said = json.dumps(output, ensure_ascii=False)
+            total += len(said)
+            if any(place in said for place in HERE):
+                yield f"cell {cell.id}: an output names a folder of this machine: a warning?"
             if LIVE in data:
                 yield f"cell {cell.id}: a live widget is saved, dead without its kernel"
             if output.output_type == "error":

@@ -31,6 +31,7 @@ def test_what_is_published_is_fit() -> None:
     assert len(list(unfit(made))) == 2
     clean = published(made)
     assert list(unfit(clean)) == [] and clean.cells[0].outputs == [STILL]
+    assert clean.metadata["language_info"] == {"name": "python"}
     assert "widgets" not in clean.metadata and "execution" not in clean.cells[0].metadata
 
 
@@ -41,6 +42,11 @@ def test_what_is_published_is_fit() -> None:
         (new_output("error", ename="ValueError", evalue="no", traceback=[]), "ValueError: no"),
         (new_output("display_data", {"text/plain": NAME}), "2 heads.* has no picture"),
         (new_output("stream", text="x" * MOST_OUTPUT), "500,000 at most"),
+        (
+            new_output("stream", text=f"{publish.__file__}:7: UserWarning"),
+            "a folder of this machine",
+        ),
+        (new_output("stream", text="/x/site-packages/torch/a.py: Warning"), "of this machine"),
     ],
 )
 def test_what_is_refused(output: nbformat.NotebookNode, says: str) -> None:
