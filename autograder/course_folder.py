@@ -122,7 +122,7 @@ class CourseFolder:
     def seed(self, assignment: str) -> int:
         """The secret seed of an assignment: the same at every regrade, known to nobody else."""
         digest = hashlib.sha256(f"{self._secret()}\0{assignment}".encode()).digest()
-        return int.from_bytes(digest[:6], "big")
+        return int.from_bytes(digest[:16], "big")
 
     def _secret(self) -> str:
         path = self.root / SEED_FILE

@@ -22,6 +22,8 @@ from autograder import sanitise
 TEMPLATES = Path(__file__).parent / "templates"
 STOPPED = re.compile(r"^(.{0,200}? stopped with \w+)(: .*)?\.?", re.DOTALL)
 LINE = re.compile(r"\(line (\d+)\)\.?$")
+MAX_CODE = 500_000  # characters of all code cells that a page shows: colouring takes time and room
+TOO_MUCH = Markup("… this cell is not shown: the notebook is too long for a page")
 HIDDEN_FAILED = "A hidden test of this cell did not pass."
 AFTER_HIDDEN = (
     "The output of this cell is not shown here, because it ran after hidden tests. "
@@ -93,6 +95,7 @@ class Page:
 
     def __init__(self, notebook: NotebookNode) -> None:
         self.record = notebook.metadata.get("autograder", {})
+        self.room = MAX_CODE
         self.notes = [Markup(sanitise.render_markdown(n)) for n in self.record.get("notes", [])]
         self.cells = [self._cell(i, cell) for i, cell in enumerate(notebook.cells)]
         self.parts = [cell for cell in self.cells if cell["max_points"] is not None]
@@ -124,11 +127,16 @@ class Page:
             attached = sanitise.safe_attachments(cell)
             made["html"] = Markup(sanitise.render_markdown(cell.source, attached))
         else:
-            made["html"] = Markup("<pre>{}</pre>").format(cell.source)
+            made["html"] = Markup("<pre>{}</pre>").format(sanitise.shortened(cell.source))
         return made
 
     def _comment(self, comment: str | None) -> Markup | None:
         return Markup(sanitise.render_markdown(comment)) if comment else None
+
+    def _source(self, source: str) -> Markup:
+        text = sanitise.shortened(source)
+        self.room -= len(text)
+        return highlighted(text) if self.room >= 0 else TOO_MUCH
 
     def _code(self, made: dict[str, Any], cell: Any, record: Any) -> None:
         if made["test"]:
@@ -140,7 +148,7 @@ class Page:
                     for check in record["checks"]
                 ]
             return
-        made["html"] = highlighted(cell.source)
+        made["html"] = self._source(cell.source)
         outputs = [o for o in sanitise.safe_outputs(cell) if not is_report(o)]
         if record.get("after_hidden") and outputs:
             made["withheld"] = AFTER_HIDDEN

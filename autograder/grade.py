@@ -137,7 +137,11 @@ def grade_all(
     with bar:
         for outcome in outcomes(spec, items, options, zygote):
             if outcome.error is None:
-                store.save(outcome, spec)
+                try:
+                    store.save(outcome, spec)
+                except (OSError, ValueError) as error:  # odd files cost this student alone
+                    outcome.error = f"the result could not be written: {error}"
+            if outcome.error is None:
                 for score in outcome.scores.values():
                     sandbox = sandbox or list(score["sandbox"])
             else:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from course.checks import Result
 
 TOO_LONG = "The notebook as a whole ran longer than is allowed; this cell was not run any more."
+TOO_LARGE = "[The outputs of this notebook are too large: these are not kept.]\n"
+MAX_OUTPUTS = 64 << 20  # bytes of all cells' outputs together
+STOPPED = re.compile(r"^.{0,200}? stopped with (\w+)", re.DOTALL)
+LINE = re.compile(r"\(line \d+\)\.?$")
+OURS = ("TimeLimit", "ProcessEnded", "MemoryLimit", "DiskLimit")  # the words are the judge's
+UNQUOTED = "What it says is not shown, because this test ran after hidden ones."
 NOTHING = "Nothing could be graded, because no readable notebook was handed in."
 
 
@@ -120,6 +128,7 @@ def grade_reading(
             run = Run(authority, taken, session, judge)
             run.cell_seconds = cell_seconds
             run.ends = started + submission_seconds
+            session.ends = time.monotonic() + submission_seconds - (time.perf_counter() - started)
             judge.settle("the student's own cells")
             with working_in(data):
                 graded = run.grade()
@@ -155,6 +164,7 @@ class Run:
         self.cell_seconds = 60.0
         self.ends = float("inf")
         self.hidden_ran = False
+        self.room = MAX_OUTPUTS
         self.graded = Graded(blank(authority), {}, list(taken.notes))
 
     def grade(self) -> Graded:
@@ -187,7 +197,7 @@ class Run:
         done = self.session.execute(node.source, seconds=seconds)
         self.count += 1
         node.execution_count = self.count
-        node.outputs = list(done.outputs)
+        node.outputs = self._kept(done.outputs)
         for output in node.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = self.count
@@ -199,6 +209,13 @@ class Run:
         if source is not None and source.runs:
             self._bind(source)
 
+    def _kept(self, outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+        """A cell's outputs, as long as those of the whole notebook are not too large."""
+        self.room -= sum(len(json.dumps(output)) for output in outputs)
+        if self.room >= 0:
+            return list(outputs)
+        return [NotebookNode(output_type="stream", name="stderr", text=TOO_LARGE)]
+
     def _bind(self, source: SourceCell) -> None:
         """Let the judge know the source's own imports and locked helpers, never the student's."""
         if source.kind == "locked":
@@ -209,18 +226,23 @@ class Run:
     def _judge(self, node: NotebookNode, source: SourceCell) -> None:
         self.count += 1
         node.execution_count = self.count
+        by_student = False
         if time.perf_counter() >= self.ends:
             said: Any = (0.0, source.points, TOO_LONG, [])
             node.outputs = [report.output(*said)]
         else:
             verdict = self.judge.judge(source.text, source.points)
-            self.hidden_ran = self.hidden_ran or source.hidden
+            by_student = verdict.by_student
             points = min(max(float(verdict.points), 0.0), source.points)
             said = (points, source.points, verdict.message, verdict.results)
             node.outputs = [*verdict.outputs, report.output(*said)]
         grade = CellGrade(str(source.grade_id), *said)
         self.graded.cells[grade.grade_id] = grade
-        node.metadata["autograder"] = cell_record(grade, source)
+        record = cell_record(grade, source)
+        if self.hidden_ran and not source.hidden:
+            unquote(record, by_student)
+        node.metadata["autograder"] = record
+        self.hidden_ran = self.hidden_ran or source.hidden
 
 
 def blank(authority: Authority) -> NotebookNode:
@@ -267,6 +289,23 @@ def cell_record(grade: CellGrade, source: SourceCell) -> NotebookNode:
         visible_lines=common_lines(source.text, source.released),
         checks=checks,
     )
+
+
+def unquote(record: NotebookNode, by_student: bool) -> None:
+    """Take out of a visible test's record what the student's code said in an exception.
+
+    It may have kept what an earlier hidden test passed in. ``by_student`` says whether the message
+    of the whole cell holds words of the student's.
+    """
+    for check in record.checks:
+        found = STOPPED.match(check.message or "")
+        if found and found[1] not in OURS:
+            check.message = f"{found[0]}. {UNQUOTED}"
+    said = record.message or ""
+    if not by_student or LINE.search(said) or said.strip(" .") in record.visible_text:
+        return
+    kind = re.match(r"\w+(?=: )", said)
+    record.message = f"{kind[0] if kind else 'A test of this cell did not pass'}. {UNQUOTED}"
 
 
 def common_lines(text: str, released: str) -> int:

@@ -9,18 +9,22 @@ import hashlib
 import io
 import math
 import numbers
+import signal
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import nbformat.v4
 from nbformat import NotebookNode
 
-from autograder.errors import UnfitCell, WorkerLost
-from autograder.session import HUNG, Session
+from autograder.errors import TimeLimit, UnfitCell, WorkerLost
+from autograder.session import DEFINING, HUNG, Session
 from course.checks.base import CheckFailed, Result, collect, seeded
 
 MAX_PRINTED = 100_000
+SLACK = 5.0  # seconds beyond a cell's time in which the judge's own work must end
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Verdict:
     message: str | None
     results: list[Result]
     outputs: list[NotebookNode]
+    by_student: bool = False  # whether the message may hold words of the student's code
 
 
 class Names(dict[str, Any]):
@@ -61,6 +66,7 @@ class Judge:
         session.ask_seconds = ask_seconds
         self.names = Names(session)
         self.bound: set[str] = set()
+        self.tests: set[str] = set()  # functions, classes and imports of test cells
         self._seen = 0
 
     def bind(self, source: str, *, imports_only: bool = False) -> None:
@@ -106,19 +112,47 @@ class Judge:
         # One more try in each cell for a name that ran too long in the cell before.
         self.session.hung = {n: min(c, HUNG - 1) for n, c in self.session.hung.items()}
         printed = io.StringIO()
-        message, value = None, None
+        message, value, by_student = None, None, False
         self.session.deadline = time.monotonic() + self.cell_seconds
         self.settle(source)
         results: list[Result] = []
         try:
-            with seeded(self.seed), collect() as results, contextlib.redirect_stdout(printed):
+            with (
+                seeded(self.seed),
+                collect() as results,
+                contextlib.redirect_stdout(printed),
+                self._watched(),
+            ):
                 value = self._run(source)
         except (Exception, WorkerLost) as error:
             message = explain(error)
+            by_student = not isinstance(error, (WorkerLost, UnfitCell, CheckFailed))
         finally:
             self.session.deadline = None
+        self.tests |= {name for part in _statements(source) for name in _defined(part)}
         points = 0.0 if message is not None else credit(value, max_points)
-        return Verdict(points, max_points, message, results, _shown(printed))
+        return Verdict(points, max_points, message, results, _shown(printed), by_student)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """End the test cell's own work too when it goes on beyond the cell's time."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def look(*_: Any) -> None:
+            end = self.session.deadline
+            if end is not None and not self.session.replaying and time.monotonic() > end + SLACK:
+                self.session.close()  # it may be in the middle of an answer
+                raise TimeLimit("the checks of this cell used up their time")
+
+        before = signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, before)
 
     def settle(self, salt: str) -> None:
         """Seed the student's process for what comes, the same in every grading of a submission.
@@ -154,10 +188,14 @@ class Judge:
         return node.id in self.names or hasattr(builtins, node.id)
 
     def _make_way(self) -> None:
-        """Names that the student's later cells set hide those that an earlier test cell set."""
+        """Names that the student's later cells set hide those that an earlier test cell set.
+
+        But never its functions, classes and imports, unless a solution cell asks for that name.
+        """
+        bound = self.bound | (self.tests - self.names.asked_for)
         for cell in self.session.cells[self._seen :]:
             for statement in _statements(cell.source):
-                for name in stored_names(statement) - self.bound:
+                for name in stored_names(statement) - bound:
                     self.names.pop(name, None)
         self._seen = len(self.session.cells)
 
@@ -223,6 +261,11 @@ def _statements(source: str) -> list[ast.stmt]:
 
 def _is_read(name: ast.Name) -> bool:
     return isinstance(name.ctx, ast.Load)
+
+
+def _defined(statement: ast.stmt) -> set[str]:
+    """The names of a top-level function, class or import."""
+    return stored_names(statement) if isinstance(statement, DEFINING) else set()
 
 
 def stored_names(statement: ast.stmt) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
@@ -24,6 +25,11 @@ FIELDS: dict[str, dict[str, type]] = {
 }
 
 
+def is_text(value: Any) -> bool:
+    """Whether a value is text as notebooks hold it: a string or a list of strings."""
+    return type(value) is str or (type(value) is list and all(type(v) is str for v in value))
+
+
 def _output(value: Any) -> dict[str, Any]:
     kind = value.get("output_type") if isinstance(value, dict) else None
     fields = FIELDS.get(kind) if isinstance(kind, str) else None
@@ -31,4 +37,12 @@ def _output(value: Any) -> dict[str, Any]:
         raise WireError("an output of no known kind")
     if any(type(value.get(name)) is not wanted for name, wanted in fields.items()):
         raise WireError(f"a malformed output of kind {kind}")
-    return {"output_type": kind} | {name: value[name] for name in fields}
+    whole = {"output_type": kind} | {name: value[name] for name in fields}
+    if kind == "error" and not is_text(value["traceback"]):
+        raise WireError("a malformed traceback")
+    if "data" in whole:
+        whole["data"] = {k: v for k, v in value["data"].items() if is_text(v) or "json" in str(k)}
+    try:
+        return dict(json.loads(json.dumps(whole, allow_nan=False)))
+    except (TypeError, ValueError, RecursionError) as error:  # a tensor, say
+        raise WireError(f"an output that no notebook can hold: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from autograder.spec import Outcome, Spec
 from autograder.zygote import DEFAULT_PRELOAD, JudgeProcess, Zygote
 
 TRIES = 2
+SLACK = 240.0  # seconds beyond a submission's time after which its judge is killed
 WHOLE = ("landlock", "seccomp", "namespaces", "disk", "rlimits", "uid")
 Item = tuple[str, Path]
 
@@ -79,6 +81,10 @@ class Pool:
         """Grade many submissions; outcomes come as they get ready, one for each item."""
         waiting = deque((item, TRIES) for item in items)
         busy: dict[int, tuple[JudgeProcess, Item, int]] = {}
+        ends: dict[int, float] = {}
+        most = SLACK + (1 if only else len(self.spec.notebooks)) * (
+            self.spec.submission_seconds + 2 * self.spec.cell_seconds
+        )
         idle = list(self.judges)
         while waiting or busy:
             while waiting and (idle or len(busy) < self.workers):
@@ -86,11 +92,24 @@ class Pool:
                 (student, folder), tries = waiting.popleft()
                 judge.send([student, str(folder), only])
                 busy[judge.fileno()] = (judge, (student, folder), tries - 1)
-            for number in select.select(list(busy), [], [])[0]:
-                judge, item, tries = busy.pop(number)
+                ends[judge.fileno()] = time.monotonic() + most
+            left = min(ends[number] for number in busy) - time.monotonic()
+            ready = select.select(list(busy), [], [], max(0.0, left))[0]
+            for number in [] if ready else [n for n in busy if ends[n] <= time.monotonic()]:
+                # Something in the judge hangs that no alarm can end: it costs this one alone.
+                judge, item, _ = busy.pop(number)
+                self.judges.remove(judge)
+                judge.kill()
+                yield Outcome(item[0], error=f"grading took more than {most:.0f} s: stopped")
+            for number in ready:
+                judge, item, tries = busy[number]
                 try:
+                    if not judge.born:
+                        _ = judge.pid  # its first word; what it found comes later
+                        continue
                     outcome = Outcome(**judge.receive())
                 except (EOFError, OSError, ValueError) as error:
+                    del busy[number]
                     self.judges.remove(judge)
                     judge.close()
                     if tries:
@@ -98,5 +117,6 @@ class Pool:
                     else:
                         yield Outcome(item[0], error=f"the judge's process died ({error})")
                     continue
+                del busy[number]
                 idle.append(judge)
                 yield outcome

@@ -268,7 +268,7 @@ def adopt(
         if any(type(name) is not str or len(name) > 250 for name in classes) or not classes:
             raise WireError("a malformed handle")
         if kind == "exception":
-            return exception_class(tuple(classes))
+            return exception_class(tuple(classes), session.defines(classes[0]))
         return Proxy(session, number, kind, tuple(classes), origin, root)
 
     return resolve

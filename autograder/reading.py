@@ -7,17 +7,23 @@ another notebook format or not a notebook at all. Plain words say what was found
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autograder.sandbox.limits import address_space
+
 MAX_FILE = 256 << 20  # bytes of a notebook that are read at all
 MAX_TEXT = 400_000  # characters of one cell
 MAX_CELLS = 2_000
+MAX_TEXTS = 2_000_000  # characters of all cells together
+MAX_MEMORY = 2 << 30  # bytes that reading a file may take: `[{},{},` grows to twentyfold
 CELL_TYPES = ("code", "markdown", "raw")
 
 
@@ -165,8 +171,12 @@ def raw_cell(cell: Any) -> RawCell | None:
 
 def read_cells(data: bytes) -> Reading:
     """The cells of a submitted notebook's bytes. Never raises."""
-    text, notes = decode(data)
-    found, more = parse(text)
+    try:
+        with at_most(MAX_MEMORY):
+            text, notes = decode(data)
+            found, more = parse(text)
+    except MemoryError:
+        return Reading(None, ["The notebook has too many parts to be read. Clear its outputs."])
     notes += more
     if found is None:
         return Reading(None, notes)
@@ -178,7 +188,31 @@ def read_cells(data: bytes) -> Reading:
             size = len(cell.text)
             notes.append(f"Cell {number} has {size} characters; it is too long and was left out.")
             cell.text = f"# This cell had {size} characters and was left out."
+    whole = 0
+    for number, cell in enumerate(cells):
+        whole += len(cell.text)
+        if whole > MAX_TEXTS:
+            notes.append(f"The notebook's text is too long; its first {number} cells were graded.")
+            return Reading(cells[:number], notes)
     return Reading(cells, notes)
+
+
+@contextlib.contextmanager
+def at_most(size: int) -> Iterator[None]:
+    """Let this process ask for no more than ``size`` bytes beyond those that it has."""
+    space = address_space()
+    if not space:
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bounds = [space + size, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def find_notebook(folder: Path, name: str, others: frozenset[str]) -> tuple[Path | None, list[str]]:

@@ -33,6 +33,7 @@ ATTRIBUTES = {
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 PICTURE_URL = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*\Z")
 TEX = re.compile(r"\\(href|require|class|cssId|style|data|unicode|toggle|mathchoice)\b")
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # of Unicode's bidirectional algorithm
 MAX_TEXT = 100_000  # characters of one text output that a page shows
 MAX_PICTURE = 8 << 20  # base64 characters of one picture
 MAX_OUTPUTS = 200  # outputs of one cell
@@ -70,9 +71,15 @@ def clean_html(text: str, nonce: str | None = None) -> str:
     )
 
 
+def joined(text: Any) -> str:
+    """Text as notebooks hold it, a string or a list of strings; of anything else nothing."""
+    parts = [text] if isinstance(text, str) else text if isinstance(text, list) else []
+    return "".join(part for part in parts if isinstance(part, str))
+
+
 def picture(mime: str, data: Any) -> str | None:
     """A picture's base64 text without white space, or None when it is none of that type."""
-    text = re.sub(r"\s+", "", data if isinstance(data, str) else "".join(map(str, data)))
+    text = re.sub(r"\s+", "", joined(data))
     starts = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8", "image/gif": b"GIF8"}
     if len(text) > MAX_PICTURE:
         return None
@@ -87,17 +94,19 @@ def picture(mime: str, data: Any) -> str | None:
 
 def drawing(svg: Any) -> str:
     """An SVG drawing as a picture: within ``img`` no script runs and nothing is loaded."""
-    text = svg if isinstance(svg, str) else "".join(map(str, svg))
-    encoded = base64.b64encode(text[:MAX_PICTURE].encode("utf-8", "replace")).decode("ascii")
+    encoded = base64.b64encode(joined(svg)[:MAX_PICTURE].encode("utf-8", "replace")).decode("ascii")
     return f'<img alt="drawing" src="data:image/svg+xml;base64,{encoded}">'
 
 
 def shortened(text: Any) -> str:
-    """A text output, cut when it is too long for a page."""
-    joined = text if isinstance(text, str) else "".join(map(str, text))
-    if len(joined) <= MAX_TEXT:
-        return joined
-    return f"{joined[:MAX_TEXT]}\n… {len(joined) - MAX_TEXT} more characters are not shown"
+    """A text, cut when it is too long for a page, with the marks that turn its order made visible.
+
+    Such marks can show a line in another order than it runs or was printed in.
+    """
+    whole = joined(text)
+    more = len(whole) - MAX_TEXT
+    shown = TURNS.sub(lambda mark: f"⟨U+{ord(mark[0]):04X}⟩", whole[:MAX_TEXT])
+    return shown if more <= 0 else f"{shown}\n… {more} more characters are not shown"
 
 
 def safe_data(data: Any) -> dict[str, str]:

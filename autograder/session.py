@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import math
+import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +16,15 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 
 from autograder import link, wire
-from autograder.errors import DiskLimit, MemoryLimit, ProcessEnded, TimeLimit, WorkerLost, rebuild
+from autograder.errors import (
+    DiskLimit,
+    MemoryLimit,
+    ProcessEnded,
+    TimeLimit,
+    WorkerLost,
+    last,
+    rebuild,
+)
 from autograder.outputs import outputs_of
 from autograder.proxies import adopt, proxies_in, reference
 from autograder.sandbox import Limits
@@ -23,6 +33,9 @@ from autograder.zygote import SandboxError, Spawned, Zygote
 BIRTH_SECONDS = 120.0  # the zygote may still be importing
 HUNG = 3  # after so many timeouts a name is not asked again
 GRACE = 0.5  # between Ctrl-C and the end
+MAX_SAID = 2000  # characters of what a cell says went wrong
+TOO_LONG = "your submission used up its time"
+DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SIGNALS = {
     4: "illegal instruction",
     6: "abort",
@@ -82,8 +95,11 @@ class Session:
         self.readable = list(readable)
         self.limits = limits or Limits()
         self.cells: list[Cell] = []
+        self.classes: set[str] = set()  # names of the classes in them
         self.generation = 0  # counts workers: a proxy of an earlier one is stale
         self.deadline: float | None = None  # set by a judge around a cell
+        self.ends: float | None = None  # when the whole submission has used up its time
+        self.replaying = False
         self.ask_seconds = 10.0
         self.shared: dict[str, Any] = {}  # helpers that judge and worker both have
         self.hung: dict[str, int] = {}  # how often each of the student's names ran too long
@@ -134,25 +150,39 @@ class Session:
     def _replay(self) -> None:
         """Run the earlier cells again, in a new worker; a judged cell's time stands still."""
         start = time.monotonic()
-        self._run_again()
-        if self.deadline is not None:
-            self.deadline += time.monotonic() - start
+        self.replaying = True
+        try:
+            while not self._run_again():
+                self._spawn()
+                self._greet(self._wire)  # type: ignore[arg-type]
+        finally:
+            self.replaying = False
+            if self.deadline is not None:
+                self.deadline += time.monotonic() - start
 
-    def _run_again(self) -> None:
+    def _run_again(self) -> bool:
+        """Once through all earlier cells; False when one of them ended the process."""
         for cell in self.cells:
             source = definitions(cell.source) if cell.fatal else cell.source
             if not source:
                 continue
+            if self._left() <= 0:
+                self._drop()  # half brought up to date
+                raise TimeLimit(TOO_LONG)
             try:
-                self._question("execute", [source], 2 * cell.seconds + 5)
+                self._question("execute", [source], min(2 * cell.seconds + 5, self._left()))
             except WorkerLost:
                 cell.source = "" if cell.fatal else cell.source
                 cell.fatal = True
                 if self._wire is None:
-                    self._spawn()
-                    self._greet(self._wire)  # type: ignore[arg-type]
-                    return self._run_again()
-        return None
+                    return False
+            except Exception:  # a worker that the student changed may answer anything
+                continue
+        return True
+
+    def _left(self) -> float:
+        """Seconds that the submission still has."""
+        return math.inf if self.ends is None else self.ends - time.monotonic()
 
     def _drop(self) -> None:
         if self._wire is not None:
@@ -173,19 +203,24 @@ class Session:
 
     def execute(self, source: str, *, seconds: float | None = None) -> Execution:
         """Run a student's cell, and remember it for replay; what the cell does never raises."""
-        self._alive()
         start = time.monotonic()
         allowed = 60.0 if seconds is None else seconds
         cell = Cell(source)
+        self.classes.update(re.findall(r"\bclass\s+(\w+)", source))
         try:
+            self._alive()
             outputs, error, used = self._question("execute", [source], allowed)
-            result = Execution(outputs_of(outputs), None if error is None else str(error), used)
+            said = None if error is None else str(error)[:MAX_SAID]
+            result = Execution(outputs_of(outputs), said, float(used))
         except WorkerLost as lost:
             cell.fatal = True
             result = self._lost(lost, time.monotonic() - start)
-        except (wire.WireError, TypeError, ValueError) as error:
-            result = Execution([], f"the cell's outputs could not be read: {error}", 0.0)
-        cell.seconds = min(float(result.seconds), 60.0)
+        except SandboxError:
+            raise
+        except Exception as error:  # a worker that the student changed may answer anything
+            said = f"the cell's outputs could not be read: {error}"[:MAX_SAID]
+            result = Execution([], said, 0.0)
+        cell.seconds = min(max(result.seconds, 0.0), 60.0)
         cell.fatal = cell.fatal or self._wire is None
         self.cells.append(cell)
         return result
@@ -213,7 +248,9 @@ class Session:
         root = origin[0] if origin else used[0]._root if used else None
         if root is not None and self.hung.get(root, 0) >= HUNG:
             raise TimeLimit(f"{root} ran too long {HUNG} times and is not tried again")
-        seconds = self.ask_seconds
+        seconds = min(self.ask_seconds, self._left())
+        if seconds <= 0:
+            raise TimeLimit(TOO_LONG)
         if self.deadline is not None:
             seconds = min(seconds, self.deadline - time.monotonic())
             if seconds <= 0:
@@ -251,7 +288,8 @@ class Session:
         except wire.WireError as error:
             self._drop()
             raise ProcessEnded(f"what your code sent back cannot be read ({error})") from error
-        return self._answer(reply)  # outside: the student's own OSError is no lost connection
+        # Outside: the student's own OSError is no lost connection.
+        return self._answer(reply, operation == "plain" and values[0] == "next")
 
     def _reply(self, current: Wire, end: float, resolve: Callable[..., Any]) -> list[Any]:
         reply = self._receive(current, end, resolve)
@@ -263,16 +301,22 @@ class Session:
             raise wire.WireError("neither an answer nor an error")
         return reply
 
-    def _answer(self, reply: list[Any]) -> Any:
+    def _answer(self, reply: list[Any], iterating: bool) -> Any:
         if reply[1] == "ok":
             return reply[2]
         names, args, text = reply[2:]
-        error = rebuild([str(name) for name in names], args, str(text))
+        names = [str(name) for name in names]
+        own_name = self.defines(names[0]) if names else False
+        error = rebuild(names, args, str(text), iterating=iterating, own_name=own_name)
         if isinstance(error, MemoryError) or "can't allocate memory" in str(text):
             raise MemoryLimit(
                 f"your code used more memory than {self.limits.memory / (1 << 30):g} GB"
             )
         raise error
+
+    def defines(self, name: str) -> bool:
+        """Whether a class of that name stands in the student's cells, as they were handed in."""
+        return last(name) in self.classes
 
     def _interrupt(self, current: Wire) -> None:
         """Ctrl-C; if that is not heard, the end."""
@@ -325,7 +369,6 @@ def definitions(source: str) -> str:
     """The imports, functions and classes of a cell: what is safe to run of one that was fatal."""
     try:
         body = ast.parse(source).body
-    except SyntaxError:
+        return "\n\n".join(ast.unparse(part) for part in body if isinstance(part, DEFINING))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
-    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return "\n\n".join(ast.unparse(part) for part in body if isinstance(part, kinds))

@@ -43,6 +43,7 @@ def choose_files(folder: Path, allow: list[str], source: set[str], kept: set[str
     """
     chosen = Files()
     refused: list[str] = []
+    folders = {parent.as_posix() for name in source for parent in PurePosixPath(name).parents}
     links: list[str] = []
     left = MAX_BYTES
     for name, path, found in walk(folder):
@@ -52,6 +53,10 @@ def choose_files(folder: Path, allow: list[str], source: set[str], kept: set[str
             links.append(name)
         elif name in source and name not in kept:
             continue
+        elif name in folders or any(str(p) in source for p in PurePosixPath(name).parents):
+            refused.append(name)  # a file where the assignment has a folder, or the reverse
+        elif not os.access(path, os.R_OK):
+            refused.append(name)
         elif name in kept or any(fnmatch(path.name.lower(), pattern) for pattern in allow):
             left -= found.st_size
             if left < 0 or len(chosen.taken) >= MAX_FILES:
@@ -127,8 +132,8 @@ def _parse_any(text: str) -> datetime | None:
 
     try:
         moment = parser.parse(text)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment

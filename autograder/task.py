@@ -102,7 +102,7 @@ def offer(folder: Path, things: Mapping[str, str]) -> list[Path]:
     readable = []
     for name, path in things.items():
         target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        clear(folder, target)
         if Path(path).is_dir():
             if not (Path(path) / "__init__.py").exists():  # packages are found where they are
                 target.symlink_to(path)
@@ -112,8 +112,26 @@ def offer(folder: Path, things: Mapping[str, str]) -> list[Path]:
     return readable
 
 
+def clear(folder: Path, target: Path) -> None:
+    """Make place for ``target``: what a student handed in under such a name goes."""
+    for path in [*reversed(target.parents), target]:
+        if path == folder or folder not in path.parents:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            if path == target:
+                shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+            if path != target:
+                path.mkdir()
+
+
 def to_text(notebook: NotebookNode) -> str:
-    """A notebook as nbformat writes it, without its costly validation."""
+    """A notebook as nbformat writes it, without its costly validation.
+
+    What no file can hold, half a surrogate pair that a student printed, becomes a question mark.
+    """
     cells = [{**cell, "source": cell.source.splitlines(True)} for cell in notebook.cells]
     whole = {**notebook, "cells": cells}
-    return json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    return text.encode("utf-8", "replace").decode("utf-8")

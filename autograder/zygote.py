@@ -108,6 +108,11 @@ class JudgeProcess:
             self._pid = int(self.channel.receive())
         return self._pid
 
+    @property
+    def born(self) -> bool:
+        """Whether its number, which is its first word, has been heard."""
+        return self._pid is not None
+
     def send(self, message: Any) -> None:
         """Send it a JSON message."""
         self.channel.send(message)

@@ -8,6 +8,7 @@ import fractions
 import json
 import math
 import pathlib
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,6 +38,9 @@ class Decoder:
         self.resolve = resolve
         self.offset = 0
         self.nodes = 0
+        self.parts = 0
+        self.end = time.monotonic() + form.MAX_SECONDS
+        self.kinds: dict[tuple[str, ...], Any] = {}
 
     def decode(self, tree: Any, depth: int = 0) -> Any:
         """The value of a header tree. Raises WireError for anything malformed."""
@@ -60,7 +64,21 @@ class Decoder:
         """The values of a list of trees."""
         if not isinstance(trees, list):
             raise WireError("a list was expected")
-        return (self.decode(tree, depth) for tree in trees)
+        for tree in trees:
+            self.count()
+            yield self.decode(tree, depth)
+
+    def pairs(self, trees: Any, depth: int) -> Iterator[tuple[Any, Any]]:
+        """The keys and values of a list of pairs of trees."""
+        for key, value in trees:
+            self.count()
+            yield self.decode(key, depth), self.decode(value, depth)
+
+    def count(self) -> None:
+        """Look at the clock now and then, also between two keys of a set or dict."""
+        self.parts += 1
+        if not self.parts % 100 and time.monotonic() > self.end:
+            raise WireError("it takes too long to read")
 
     def take(self, length: Any) -> bytearray:
         """The next bytes of the buffers, as a copy that is free to be written to."""
@@ -148,7 +166,13 @@ def _read_named(decoder: Decoder, name: str, fields: Any, items: Any, *, depth: 
     words = [name, *fields] if isinstance(fields, list) and len(fields) < 256 else [None]
     if any(type(word) is not str or len(word) > 100 or word.startswith("_") for word in words):
         return tuple(values)
-    return namedtuple(name, fields)(*values)
+    kind = decoder.kinds.get(tuple(fields))
+    if kind is None:
+        if len(decoder.kinds) >= form.MAX_TUPLE_KINDS:
+            return tuple(values)
+        # Its name is the student's choice and would be told in messages: it gets none.
+        kind = decoder.kinds[tuple(fields)] = namedtuple("namedtuple", fields)
+    return kind(*values)
 
 
 def _integer(text: Any) -> int:
@@ -190,6 +214,8 @@ def _fraction(parts: list[Any]) -> fractions.Fraction:
     numerator, denominator = parts
     if type(numerator) is not int or type(denominator) is not int:
         raise WireError("a fraction was expected")
+    if max(numerator.bit_length(), denominator.bit_length()) > form.MAX_FRACTION:
+        raise WireError("a fraction is too large")
     return fractions.Fraction(numerator, denominator)
 
 
@@ -201,8 +227,8 @@ READERS: dict[str, Callable[..., Any]] = {
     "t": lambda d, items, depth: tuple(d.items(items, depth)),
     "s": lambda d, items, depth: set(d.items(items, depth)),
     "z": lambda d, items, depth: frozenset(d.items(items, depth)),
-    "d": lambda d, items, depth: {d.decode(k, depth): d.decode(v, depth) for k, v in items},
-    "o": lambda d, items, depth: Fields({d.decode(k, depth): d.decode(v, depth) for k, v in items}),
+    "d": lambda d, items, depth: dict(d.pairs(items, depth)),
+    "o": lambda d, items, depth: Fields(d.pairs(items, depth)),
     "nt": _read_named,
     "b": lambda d, length, depth: bytes(d.take(length)),
     "T": _read_tensor,

@@ -14,6 +14,9 @@ MAX_NODES = 1_000_000
 MAX_HEADER = 24 << 20
 MAX_BUFFERS = 256 << 20
 MAX_DIMENSIONS = 32
+MAX_SECONDS = 10.0  # for reading one message: keys with one hash would take hours
+MAX_TUPLE_KINDS = 100  # different named tuples of one message: each becomes a class
+MAX_FRACTION = 100_000  # bits
 
 TORCH_NAMES = """bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32
 float64 complex64 complex128 float8_e4m3fn float8_e5m2""".split()  # noqa: SIM905
@@ -32,6 +35,8 @@ class Fields(dict):
     """A dict whose entries can also be read as attributes and by position, as in ModelOutput."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # NumPy believes an __array_interface__ whatever it says
+            raise AttributeError(name)
         try:
             return self[name]
         except KeyError:

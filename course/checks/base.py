@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+MAX_MESSAGE = 2000  # characters: a message may quote what the student's code returned
+
 
 class CheckFailed(AssertionError):
     """The student's answer is wrong in the way that the message says."""
@@ -179,7 +181,7 @@ class Suite:
         try:
             check.function(student, draw, **{name: others[name] for name in wanted})
         except CheckFailed as failure:
-            message = str(failure)
+            message = str(failure)[:MAX_MESSAGE]
         except (Exception, SystemExit) as error:
             message = explain(error, check)
         points = check.points if message is None else 0.0

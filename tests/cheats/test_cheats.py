@@ -56,6 +56,8 @@ TESTS = [
     "assert isinstance(Model(), torch.nn.Module) and Model()(torch.ones(2)).tolist() == [2.0, 2.0]",
     "score = 0.0\nfor n in (3, 4):\n    score += 0.5 * (double(n) == 2 * n)\nscore",
     "from tests.cheats.secret import hidden\nhidden.score('double', double)",
+    "assert all(map(lambda n: double(n) == 2 * n, [3, 4]))",
+    "np.testing.assert_allclose(double(3), 6)",
 ]
 FORBIDDEN = re.compile(r"\b(READ|WROTE|FOUND|IMPORTED|CONNECTED|CHANGED|RAN|FILLED)\b|" + TOKEN)
 
@@ -123,7 +125,7 @@ def honest_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 def test_an_honest_answer_gets_everything_and_a_wrong_one_nothing(tmp_path: Path) -> None:
     with student(tmp_path / "right", RIGHT) as right, student(tmp_path / "wrong", WRONG) as wrong:
-        assert (grade(right), grade(wrong)) == (9.0, 0.0)
+        assert (grade(right), grade(wrong)) == (11.0, 0.0)
 
 
 def test_there_are_enough_cheats() -> None:
@@ -148,4 +150,4 @@ def test_cheat(
     assert not FORBIDDEN.search(said), said[:2000]
     assert snapshot(outside) == before
     assert nothing_new(processes)
-    assert grade(honest_session) == 9.0
+    assert grade(honest_session) == 11.0

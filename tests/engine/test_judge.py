@@ -116,7 +116,10 @@ model = Net()
             "def g():\n    n = 0\n    while True:\n        yield n\n        n += 1",
             "import itertools\nassert list(itertools.islice(g(), 3)) == [0, 1, 2]\nassert next(g()) == 0",
         ),
-        ("def f(): raise StopIteration", "with pytest.raises(StopIteration): f()"),
+        (
+            "class F:\n    def __next__(self): raise StopIteration",
+            "with pytest.raises(StopIteration): next(F())",
+        ),
         (
             "def f(): raise KeyError('k')",
             "try:\n    f()\nexcept KeyError as e:\n    assert e.args == ('k',)",

@@ -12,6 +12,7 @@ import json
 import math
 import pathlib
 import random
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -358,3 +359,31 @@ def test_one_element_of_a_slice_crosses() -> None:
     table = torch.arange(12.0).reshape(2, 6)
     for part in (table[1:, 2], table[:1, 5:], table[1, ::7], table.t()[4:5, 1:]):
         assert torch.equal(carried(part), part)
+
+
+def test_keys_with_one_hash_do_not_hold_up_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form, "MAX_SECONDS", 0.2)
+    keys = [(2**61 - 1) * k for k in range(1, 200_000)]
+    for tree in (["s", keys], ["z", keys], ["d", [[k, 0] for k in keys]]):
+        start = time.monotonic()
+        with pytest.raises(wire.WireError, match="too long"):
+            wire.unpack(json.dumps([tree]).encode(), memoryview(b""))
+        assert time.monotonic() - start < 10
+
+
+def test_named_tuples_are_few_kinds_and_have_no_name_of_the_student_s() -> None:
+    trees = [["nt", f"Leak{k}", [f"x{k}"], [k]] for k in range(500)]
+    found = wire.unpack(json.dumps([["l", trees]]).encode(), memoryview(b""))
+    assert found == [(k,) for k in range(500)]
+    assert {type(item).__name__ for item in found} == {"namedtuple", "tuple"}
+    assert len({type(item) for item in found}) <= 101
+
+
+def test_a_huge_fraction_is_refused() -> None:
+    tree = ["q", [["i", "f" * 100_000], ["i", "7" * 99_999]]]
+    with pytest.raises(wire.WireError, match="fraction"):
+        wire.unpack(json.dumps([tree]).encode(), memoryview(b""))
+
+
+def test_fields_give_no_special_attributes() -> None:
+    assert not hasattr(form.Fields(__array_interface__={}), "__array_interface__")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 from autograder.feedback import AFTER_HIDDEN, HIDDEN_FAILED, shown_message, verdict_message
 from autograder.sanitise import SafeOutputs, clean_html, render_markdown, safe_data
 from tests.feedback.pages import ATTACKS, PIXEL, SECRET, honest, hostile, page
-
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -161,6 +161,33 @@ def test_pictures_pass_and_fakes_do_not() -> None:
     assert safe_data({"application/javascript": "alert(1)"}) == {}
     drawn = safe_data({"image/svg+xml": "<svg><script>1</script></svg>"})
     assert drawn["text/html"].startswith('<img alt="drawing" src="data:image/svg+xml;base64,')
+
+
+@pytest.mark.parametrize("odd", [7, None, {"a": 1}, [1, None], ["x", 2]])
+def test_outputs_that_are_no_text_are_no_error(odd: object) -> None:
+    for mime in ("image/png", "image/svg+xml", "text/html", "text/plain"):
+        assert isinstance(safe_data({mime: odd}), dict)
+
+
+def test_marks_that_turn_the_order_of_a_line_are_seen() -> None:
+    turned = "points = 9  # \u202e0 = stniop\u202c \u2066x\u2069"
+    notebook = honest()
+    notebook.cells[3].source = turned
+    next(cell for cell in notebook.cells if cell.id == "double").source = turned
+    text = page(notebook)
+    assert "⟨U+202E⟩" in text and text.count("⟨U+202C⟩") == 2 and "⟨U+2066⟩" in text
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", text)
+    assert "שלום" in render_markdown("שלום"), "an ordinary text from right to left"
+
+
+def test_a_notebook_that_is_too_long_makes_a_page_of_bounded_size() -> None:
+    notebook = honest()
+    cell = next(cell for cell in notebook.cells if cell.id == "double")
+    cell.source = "x = 1\n" * 15_000  # 90,000 characters
+    notebook.cells += [copy.deepcopy(cell) for _ in range(20)]
+    text = page(notebook)
+    assert text.count("the notebook is too long for a page") == 16
+    assert "do not round the result" in text, "the verdicts stay"
 
 
 def test_formgrader_gets_safe_cells() -> None:

@@ -141,6 +141,7 @@ class FakeVerdict:
     message: str | None = None
     results: list[Any] = field(default_factory=list)
     outputs: list[NotebookNode] = field(default_factory=list)
+    by_student: bool = True
 
 
 class FakeSession:

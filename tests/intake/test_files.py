@@ -11,6 +11,8 @@ import pytest
 
 from autograder import reading
 from autograder.reading import find_notebook, read_bytes, read_cells, same_name
+from autograder.submission import choose_files, timestamp
+from autograder.task import offer
 from tests.intake.course import answered, grade, to_bytes
 
 
@@ -173,3 +175,50 @@ def test_a_link_is_not_taken_for_a_renamed_notebook(tmp_path: Path) -> None:
     (tmp_path / "real.txt").write_bytes(b"{}")
     (tmp_path / "attention (1).ipynb").symlink_to(tmp_path / "real.txt")
     assert find_notebook(tmp_path, "attention", frozenset())[0] is None
+
+
+def test_a_file_that_grows_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_MEMORY", 256 << 20)
+    found = reading.read_cells(b'{"cells":[' + b"{}," * 20_000_000 + b"{}]}")
+    assert found.cells is None
+    assert "too many parts" in found.notes[0]
+
+
+def test_texts_that_are_too_long_together() -> None:
+    cells = [{"cell_type": "markdown", "source": "x = 1\n" * 60_000} for _ in range(9)]
+    found = reading.read_cells(json.dumps({"cells": cells}).encode())
+    assert found.cells is not None and len(found.cells) == 5
+    assert "its first 5 cells were graded" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0001-01-01 00:00:00 +2300", "2026-01-01 00:00 +99:99", "9999-12-31T23:00-14:00", "1e9"],
+)
+def test_times_outside_of_all_calendars(tmp_path: Path, text: str) -> None:
+    (tmp_path / "timestamp.txt").write_text(text)
+    assert timestamp(tmp_path)[0] is None
+
+
+def test_files_that_stand_where_the_assignment_has_others(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").mkdir()
+    (tmp_path / "prices.csv" / "mine.txt").write_text("x")
+    (tmp_path / "data.txt").write_text("x")
+    source = {"prices.csv", "data.txt/prices.csv"}
+    chosen = choose_files(tmp_path, ["*.txt", "*.csv"], source, set())
+    assert chosen.taken == {}
+    assert "prices.csv/mine.txt" in chosen.notes[0]
+
+
+def test_what_the_course_provides_takes_the_place_of_what_was_handed_in(tmp_path: Path) -> None:
+    (tmp_path / "given" / "inner").mkdir(parents=True)
+    work = tmp_path / "work"
+    for name in ("given", "file.txt"):
+        (work / name).mkdir(parents=True)
+        (work / name / "mine.txt").write_text("x")
+    (work / "folder").write_text("x")
+    (tmp_path / "one.txt").write_text("theirs")
+    one = str(tmp_path / "one.txt")
+    offer(work, {"given": str(tmp_path / "given"), "file.txt": one, "folder/file.txt": one})
+    assert (work / "given" / "inner").is_dir()
+    assert (work / "file.txt").read_text() == (work / "folder" / "file.txt").read_text() == "theirs"
