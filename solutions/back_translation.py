@@ -2,7 +2,7 @@
 
 Source: Sennrich, Haddow and Birch 2016, "Improving Neural Machine Translation Models with
 Monolingual Data", section 3; as paraphrases that keep the label: Yu et al. 2018, "QANet",
-section 3, and Xie et al. 2020, "Unsupervised Data Augmentation", section 2.2.
+section 3, and Xie et al. 2020, "Unsupervised Data Augmentation", section 2.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def back_translate(
     A call that raises, or returns no text, is tried ``attempts`` times in all. Then the text itself
     stands in the paraphrase's place, and a RuntimeWarning counts the failures by their class.
     Raises TypeError for a text that is no string and for pivots that are one string, ValueError
-    for attempts below 1. Source: Xie et al. 2020, section 2.2.
+    for attempts below 1. Source: Xie et al. 2020, section 2.
     """
     trips = _round_trips(text, translate, _languages(pivots), attempts)
     _count_failures([error for _, _, error in trips], attempts)
@@ -74,8 +74,7 @@ def _round_trips(
     text: str, translate: Translate, languages: list[str], attempts: int
 ) -> list[tuple[str, str, Exception | None]]:
     """For each pivot but English (pivot, paraphrase, what failed); the text itself if it failed."""
-    if not isinstance(text, str):
-        raise TypeError(f"text must be a string, but it is a {type(text).__name__}: {text!r}")
+    _check_text(text)
     if attempts < 1:
         raise ValueError(f"attempts must be 1 or more, but it is {attempts}")
     trips: list[tuple[str, str, Exception | None]] = []
@@ -125,13 +124,20 @@ def _languages(pivots: Iterable[str]) -> list[str]:
     return list(pivots)
 
 
+def _check_text(text: Any) -> None:
+    """Raise TypeError for a text that is no string."""
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a string, but it is a {type(text).__name__}: {text!r}")
+
+
 def _check_examples(examples: list[dict[str, Any]]) -> set[Any]:
-    """The ids of the examples; ValueError for a missing key or an id that comes twice."""
+    """The ids of the examples; raises for a missing key, a text or an id that will not do."""
     ids: set[Any] = set()
     for place, example in enumerate(examples):
         missing = {"id", "text", "label"} - set(example)
         if missing:
             raise ValueError(f"example {place} lacks {sorted(missing)}: it has {sorted(example)}")
+        _check_text(example["text"])
         if example["id"] in ids:
             raise ValueError(f"two examples have the id {example['id']!r}: give each its own")
         ids.add(example["id"])

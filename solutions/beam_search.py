@@ -23,7 +23,7 @@ def init_beams(input_ids: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:
 
     input_ids: int64 (1, length), the prompt. Every beam holds a copy of it. The first one scores 0,
     the others -1e9: they are all alike, and without this the first round would keep num_beams
-    copies of its best token. Raises ValueError for an empty prompt, another batch than 1, and less
+    copies of its best token. Raises ValueError for an empty prompt, another batch than 1, and fewer
     than one beam.
     """
     if input_ids.dim() != 2 or input_ids.size(0) != 1 or input_ids.size(1) == 0:
@@ -114,7 +114,7 @@ class NGramBlock:
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """New scores (beams, vocab), -1e9 for each token that would complete an n-gram again.
 
-        input_ids: int64 (beams, length), prompt and continuation; with less than n tokens nothing
+        input_ids: int64 (beams, length), prompt and continuation; with fewer than n tokens nothing
         is blocked. scores: floating point (beams, vocab), untouched.
         """
         blocked = scores.clone()

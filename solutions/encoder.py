@@ -102,8 +102,11 @@ class EncoderBlock(nn.Module):
         is not in [0, 1].
         """
         super().__init__()
-        if feedforward_dim < 1:
-            raise ValueError(f"feedforward_dim must be 1 or more, but it is {feedforward_dim}")
+        if min(embed_dim, feedforward_dim) < 1:
+            raise ValueError(
+                "embed_dim and feedforward_dim must be 1 or more, "
+                f"but they are {embed_dim} and {feedforward_dim}"
+            )
         self.norm_first = norm_first
         self.attention = MultiHeadAttention(embed_dim, num_heads, dropout)
         self.expand = nn.Linear(embed_dim, feedforward_dim)
@@ -145,12 +148,14 @@ class Bert(nn.Module):
         feedforward_dim: int,
         dropout: float = 0.0,
     ) -> None:
-        """Raises ValueError when a size is below 1 or num_heads does not divide embed_dim."""
+        """Raises ValueError when a size is below 1, num_heads does not divide embed_dim or dropout
+        is not in [0, 1].
+        """
         super().__init__()
-        if vocab_size < 1 or num_layers < 1:
+        if min(vocab_size, num_layers, embed_dim) < 1:
             raise ValueError(
-                "vocab_size and num_layers must be 1 or more, "
-                f"but they are {vocab_size} and {num_layers}"
+                "vocab_size, num_layers and embed_dim must be 1 or more, "
+                f"but they are {vocab_size}, {num_layers} and {embed_dim}"
             )
         self.embedding = nn.Embedding(vocab_size + 1, embed_dim)
         self.positions = PositionalEncoding(embed_dim, dropout)
@@ -163,7 +168,8 @@ class Bert(nn.Module):
 
         attention_mask: (batch, length), 1 or True for a token, 0 or False for padding; None means
         no padding. Returns logits (batch, length, vocab_size). Raises ValueError when input_ids is
-        empty or not two-dimensional, or the attention mask has another shape.
+        empty, not two-dimensional or longer than 5,000 tokens, or the attention mask has another
+        shape.
         """
         if input_ids.dim() != 2 or input_ids.numel() == 0:
             expected = "(batch, length) with at least one token"

@@ -36,14 +36,14 @@ def group_into_blocks(token_lists: Iterable[Sequence[int]], block_size: int) -> 
 def sentence_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
     """The first two sentences of each text that has two, without white space around them.
 
-    A sentence ends with ``.``, ``!`` or ``?`` (and closing quotation marks or brackets, if any)
-    where white space and anything but a small letter follow, or with the text. The rule knows no
-    abbreviations: "Mr. Brown" is cut after "Mr.". Texts with fewer than two sentences are passed
-    over. Raises TypeError for a single string in place of a list of texts.
+    A sentence ends with ``.``, ``!`` or ``?`` (and one closing quotation mark or bracket, if any)
+    where white space and anything but a letter from a to z follow, or with the text. The rule
+    knows no abbreviations: "Mr. Brown" is cut after "Mr.". Texts with fewer than two sentences are
+    passed over. Raises TypeError for a single string in place of a list of texts.
     """
     if isinstance(texts, str):
         raise TypeError(f"texts must be a list of strings, but it is the string {texts[:40]!r}")
-    end = r"(?:(?<=[.!?])|(?<=[.!?][\"'”’)\]]))\s+(?![a-z])"
+    end = r"(?:(?<=[.!?])|(?<=[.!?][\"'”’)\]]))\s+(?![a-z\s])"
     sentences = (re.split(end, text.strip(), maxsplit=2) for text in texts)
     return [(found[0], found[1]) for found in sentences if len(found) > 1]
 

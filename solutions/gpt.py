@@ -1,8 +1,8 @@
 """A small GPT: data, causal attention, the network, generation with the model's own probabilities.
 
-Sources: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2
-(architecture, initialisation); Radford et al. 2018, "Improving Language Understanding by
-Generative Pre-Training", section 3 (the classification head).
+Sources: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.3
+(architecture); Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training",
+sections 3.2 (the classification head) and 4.1 (initialisation).
 """
 
 from __future__ import annotations

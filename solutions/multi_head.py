@@ -101,9 +101,10 @@ def _head_dim(dim: int, num_heads: int) -> int:
 
 def _checked_mask(mask: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
     """The mask with four dimensions, each that of ``shape`` or 1; raises when it does not fit."""
-    if mask.dtype != torch.bool:
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        found = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise TypeError(
-            f"mask must be bool, True where a query may look, but it is {mask.dtype};"
+            f"mask must be a bool tensor, True where a query may look, but it is {found};"
             " write mask.bool() if it holds ones and zeros"
         )
     padded = (1,) * (4 - mask.dim()) + tuple(mask.shape)

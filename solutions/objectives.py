@@ -187,7 +187,7 @@ def shift_for_teacher_forcing(labels: Tensor, start_id: int) -> Tensor:
     """Decoder inputs for teacher forcing: the labels one step later, the start token first.
 
     At each step the decoder then sees the true previous token and predicts the label at its own
-    place. The last label is nobody's input. −100 stays −100. Source: Raffel et al. 2020, 2.1.
+    place. The last label is nobody's input. −100 stays −100. Source: Raffel et al. 2020, 3.1.2.
 
     Args:
         labels: (batch, length) integers; −100 marks places without a label. Not changed.

@@ -246,8 +246,13 @@ def _check_examples(probe: nn.Module, name: str, features: Tensor, labels: Tenso
             f"{name} must be features (examples, in_features) and labels (examples,), not empty, "
             f"but they are {tuple(features.shape)} and {tuple(labels.shape)}"
         )
-    with _evaluating(probe), torch.no_grad():
-        classes = probe(features[:1]).size(-1)
+    try:
+        with _evaluating(probe), torch.no_grad():
+            classes = probe(features[:1]).size(-1)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the probe does not take {name} features {tuple(features.shape)}: {error}"
+        ) from error
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise ValueError(

@@ -22,8 +22,8 @@ def read_conll(lines: Iterable[str]) -> list[tuple[list[str], list[str]]]:
 
     lines: any iterable of lines, with or without their ends: an open file, a generator, a list.
     A line holds a word and its columns, separated by spaces or tabs; the tag is the last column,
-    kept as it stands. A blank line ends a sentence, lines that begin with -DOCSTART- are left out,
-    and no sentence is empty. Quotes are words like any other.
+    kept as it stands. A blank line ends a sentence, a line that begins with -DOCSTART- does so too
+    and is left out, and no sentence is empty. Quotes are words like any other.
 
     Raises ValueError, with the line's number (and the file's name), for a line with one column,
     and TypeError for a string, which would give characters instead of lines.
@@ -117,13 +117,13 @@ def per_class_f1(predictions: Tensor, labels: Tensor, num_labels: int) -> list[f
     Source: van Rijsbergen 1979, chapter 7.
     """
     predictions, labels = torch.as_tensor(predictions), torch.as_tensor(labels)
+    if predictions.is_floating_point() and predictions.numel():
+        raise TypeError(f"predictions are {predictions.dtype}, not classes: take logits.argmax(-1)")
     if predictions.shape != labels.shape:
         raise ValueError(
             f"predictions {tuple(predictions.shape)} and labels {tuple(labels.shape)} must have "
             "one shape"
         )
-    if predictions.is_floating_point() and predictions.numel():
-        raise TypeError(f"predictions are {predictions.dtype}, not classes: take logits.argmax(-1)")
     counted = labels != _IGNORED
     predicted = _within(predictions[counted], num_labels, "prediction")  # (counted,)
     true = _within(labels[counted], num_labels, "label")  # (counted,)

@@ -110,6 +110,8 @@ def test_bad_input() -> None:
             call()
     with pytest.raises(TypeError, match="text must be a string, but it is a int: 3"):
         back_translate(3, script, ["de"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="text must be a string, but it is a NoneType: None"):
+        augment([TWO[0], {"id": 2, "text": None, "label": 1}], script, ["de"])
     with pytest.raises(ValueError, match="attempts must be 1 or more, but it is 0"):
         back_translate("A.", script, ["de"], attempts=0)
     with pytest.raises(ValueError, match=r"example 1 lacks \['label'\]"):

@@ -59,6 +59,10 @@ def test_sentences_of_prose() -> None:
     assert sentence_pairs(["Well... she went. Really?! Yes. "]) == [
         ("Well... she went.", "Really?!")
     ]
+    # White space of any length is one gap, and no sentence begins with it.
+    assert sentence_pairs(["He met Mr.  smith.\n\n Then he went."]) == [
+        ("He met Mr.  smith.", "Then he went.")
+    ]
     assert sentence_pairs(["", " \n", "One.", "One. ", "one without an end"]) == []
     with pytest.raises(TypeError, match=r"it is the string 'A\. B\.'"):
         sentence_pairs("A. B.")

@@ -127,6 +127,7 @@ def test_bad_input_is_refused_in_words(call, error, words):
     [
         (torch.ones(2, 1, 1, 5), TypeError, "float32"),
         (torch.ones(2, 1, 1, 5, dtype=torch.int64), TypeError, "int64"),
+        ([[True] * 5] * 5, TypeError, "it is list"),
         (torch.ones(2, 5, dtype=torch.bool), ValueError, r"\(2, 5\) .* \(2, 4, 5, 5\)"),
         (torch.ones(3, 1, 1, 5, dtype=torch.bool), ValueError, r"\(3, 1, 1, 5\)"),
         (torch.ones(1, 2, 1, 1, 5, dtype=torch.bool), ValueError, r"\(1, 2, 1, 1, 5\)"),

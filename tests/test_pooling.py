@@ -165,6 +165,10 @@ def test_same_seed_same_history() -> None:
             "train labels .* 0 and 2, .* 0 to 3",
         ),
         ({"dev": (torch.zeros(2, 4), torch.tensor([-1, 2]))}, "dev labels .* from -1 to 2"),
+        (
+            {"dev": (torch.zeros(2, 5), torch.tensor([0, 1]))},
+            r"does not take dev features \(2, 5\)",
+        ),
     ],
 )
 def test_training_refuses_bad_input(change: dict[str, Any], message: str) -> None:

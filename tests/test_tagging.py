@@ -158,8 +158,9 @@ def test_f1_refuses_bad_input() -> None:
     labels = torch.tensor([[0, 1, -100]])
     with pytest.raises(ValueError, match=r"predictions \(1, 2\) and labels \(1, 3\)"):
         per_class_f1(labels[:, :2], labels, 2)
-    with pytest.raises(TypeError, match=r"take logits\.argmax\(-1\)"):
-        per_class_f1(torch.zeros(1, 3), labels, 2)
+    for logits in (torch.zeros(1, 3), torch.zeros(1, 3, 2)):
+        with pytest.raises(TypeError, match=r"take logits\.argmax\(-1\)"):
+            per_class_f1(logits, labels, 2)
     with pytest.raises(ValueError, match="a prediction is 5, but classes go from 0 to 1"):
         per_class_f1(torch.tensor([[5, 0, 9]]), labels, 2)
     with pytest.raises(ValueError, match="a label is 1, but classes go from 0 to 0"):
