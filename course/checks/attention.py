@@ -64,6 +64,10 @@ def scale_is_root_of_head_dim(student: Any, draw: Draw) -> None:
     sizes = Sizes(batch=2, heads=3, queries=5, keys=7, dim=draw.choice([12, 24]), value_dim=11)
     query, key, value = inputs(draw, sizes)
     weights = weights_of(student, 0.2 * query, key, value)
+    expect(
+        largest_difference(weights, weights[..., :1].expand_as(weights)) > 1e-6,
+        "Each query gives all keys the same weight: the softmax runs over its scores.",
+    )
     factor, fit = fit_scores(weights, 0.2 * query @ key.transpose(-2, -1))
     if fit < 0.9 or is_sparse(weights):
         return  # no dot products, or hidden keys: other checks are about that
@@ -207,7 +211,9 @@ def untouched_by_dropout(
 @suite.check(PADDING)
 def padding_mask_shape(student: Any, draw: Draw) -> None:
     """The padding mask is boolean and has shape (batch, 1, 1, length)."""
-    mask = as_tensor(student(draw.integers(0, 1, 3, 5)), "The padding mask")
+    given = draw.integers(0, 1, 3, 5)
+    given[0] = 1
+    mask = as_tensor(student(given.clone()), "The padding mask")
     queries = [(3, 1, 5, 1), (3, 5, 1, 1), (3, 5, 1)]
     expect(
         tuple(mask.shape) not in queries,
@@ -220,6 +226,7 @@ def padding_mask_shape(student: Any, draw: Draw) -> None:
         "(3, 1, 1, 5), to broadcast over heads and queries.",
     )
     expect(mask.dtype == torch.bool, f"The padding mask is {mask.dtype}: it must be torch.bool.")
+    expect(mask.any(), "The padding mask is False everywhere, though there are tokens.")
 
 
 @suite.check(PADDING)
@@ -257,6 +264,7 @@ def causal_mask_shape(student: Any, draw: Draw) -> None:
         mask.dtype == torch.bool,
         f"The causal mask is {mask.dtype}: it must be torch.bool, True where a query may look.",
     )
+    expect(mask.any(), "The causal mask is False everywhere: nobody may look at anything.")
 
 
 @suite.check(CAUSAL)

@@ -56,7 +56,20 @@ def results(
             found != wanted[::-1] or found == wanted,
             "The two results come in the wrong order: return (values, weights).",
         )
+        mask = options.get("mask")
+        if mask is None or mask.any():
+            require_numbers(values, "values")
+            require_numbers(weights, "weights")
     return values, weights
+
+
+def require_numbers(found: Tensor, name: str) -> None:
+    """Fail for results that say nothing, all 0 or all NaN: no weight of theirs is ever wrong."""
+    expect(
+        bool(((found == found) & (found != 0)).any()) or found.numel() == 0,
+        f"All {name} are 0 or NaN, though there are keys to look at: compute them from query, key "
+        "and value.",
+    )
 
 
 def shapes(query: Tensor, key: Tensor, value: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -100,7 +100,7 @@ def label_is_inherited(student: Any, draw: Draw) -> None:
     given, languages = toys.examples(draw, 6), toys.pivots(draw, 2)
     given[0]["label"], given[-1]["label"] = 0, 1
     wanted = {toys.plain(toys.default(e["text"], p)): e["label"] for e in given for p in languages}
-    for entry in toys.augmented(student, given, languages):
+    for entry in toys.grown(student, given, languages):
         label = wanted.get(toys.plain(entry["text"]), entry["label"])
         expect(
             entry["label"] == label and type(entry["label"]) is type(label),
@@ -113,7 +113,7 @@ def label_is_inherited(student: Any, draw: Draw) -> None:
 def ids_are_unique(student: Any, draw: Draw) -> None:
     """Every entry of the result has an id of its own"""
     given = toys.examples(draw, 4)
-    ids = [entry["id"] for entry in toys.augmented(student, given, toys.pivots(draw, 2))]
+    ids = [entry["id"] for entry in toys.grown(student, given, toys.pivots(draw, 2))]
     expect(None not in ids, "A paraphrase has the id None: give it an id of its own.")
     originals = [example["id"] for example in given]
     again = toys.repeated(ids)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 from course.checks.base import Draw, expect
 from course.checks.live import call_and_keep, make
 
@@ -92,7 +94,7 @@ def paraphrases(
     script = translator(student) if script is None else script
     result = student(text, script, languages)
     expect(
-        not isinstance(result, (str, dict)) and result is not None,
+        not isinstance(result, (str, dict, Tensor)) and result is not None,
         f"{what} must return a list of strings, one a pivot, not a {type(result).__name__}.",
     )
     found = list(result)
@@ -102,6 +104,7 @@ def paraphrases(
             f"Every paraphrase must be a string, but one is {str(item)[:50]!r} of type "
             f"{type(item).__name__}.",
         )
+        expect(item.strip(), "A paraphrase is an empty text: return what the way back says.")
     return [str(item).strip() for item in found]
 
 
@@ -127,6 +130,28 @@ def augmented(
     """augment's answer to copies of the examples, as a list of examples."""
     script = translator(student) if script is None else script
     return as_examples(student([dict(example) for example in given], script, languages))
+
+
+def grown(student: Any, given: list[Example], languages: Any, script: Any = None) -> list[Example]:
+    """augment's answer, as ``augmented`` gives it, where paraphrases are due; fails without any.
+
+    For checks of what paraphrases are like, which hold of none at all.
+    """
+    result = augmented(student, given, languages, script)
+    expect(
+        result,
+        f"augment returned an empty list for {len(given)} examples: the originals come first, then "
+        "their paraphrases.",
+    )
+    new = added(result, given)
+    expect(
+        new,
+        f"augment returned no paraphrase of {len(given)} examples: after the originals add one for "
+        "each original and each pivot.",
+    )
+    blank = sum(not entry["text"].strip() for entry in result)
+    expect(not blank, f"{blank} of {len(result)} entries have an empty text.")
+    return result
 
 
 def added(result: list[Example], given: list[Example]) -> list[Example]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course.checks import live
-from course.checks.base import Draw, expect
+from course.checks.base import Draw, close, expect
 from course.checks.live import beside
 
 # Sizes of which none is a multiple of another one, nor of three of it (a fused projection).
@@ -39,6 +39,40 @@ def build(student: Any, draw: Draw, *sizes: Any, training: bool = False, **optio
     """A module of the student's, with seeded parameters, in evaluation or training mode."""
     live.seed(student, draw.integer(0, 2**31))
     module = student(*sizes, **options)
+    live.set_mode(module, training)
+    return module
+
+
+def working(student: Any, draw: Draw, *sizes: Any, training: bool = False, **options: Any) -> Any:
+    """``build``, where the output counts; fails for a module whose output says nothing.
+
+    An output of NaN, the same for all inputs, or the input itself passes for one that is steady,
+    hides what it should and does not mix: such a module answers nothing that a check may ask.
+    """
+    module = build(student, draw, *sizes, **options)
+    if len(sizes) >= 5 or "vocab_size" in options:  # a Bert's
+        x = torch.arange(1, 5).view(2, 2)
+    else:
+        dim = sizes[0] if sizes else options["embed_dim"]
+        x = torch.linspace(-2.0, 3.0, 4 * dim).sin().view(2, 2, dim)
+    start = live.parameters(module)
+    enliven(module, Draw(0, "working"))  # a part may start at 0, and still work
+    output = module(x)
+    live.set_parameters(module, start)
+    kind = type(output).__name__
+    expect(isinstance(output, Tensor), f"forward must return one tensor, but it is a {kind}.")
+    expect(
+        output.shape[:2] == (2, 2),
+        f"For an input of shape {tuple(x.shape)} forward returns {tuple(output.shape)}.",
+    )
+    expect(output.isfinite().all(), "forward gives NaN or infinity for a plain input.")
+    expect(
+        output.shape != x.shape or not close(output, x, 1e-6),
+        "forward returns its input as it is.",
+    )
+    expect(
+        not close(output[0], output[1], 1e-7), "forward gives the same numbers whatever comes in."
+    )
     live.set_mode(module, training)
     return module
 

@@ -252,7 +252,18 @@ def model_of(student: Any, table: Table, wrapped: bool = False) -> Any:
 def measure(student: Any, table: Table, pairs: list[Pair], wrapped: bool = False) -> float:
     """perplexity's answer with a scripted model and the toy tokenizer."""
     model = model_of(student, table, wrapped)
-    return as_number(student(model, make(student, f"{HERE}:tokenizer"), pairs), "perplexity")
+    return as_perplexity(student(model, make(student, f"{HERE}:tokenizer"), pairs))
+
+
+def as_perplexity(value: Any) -> float:
+    """perplexity's answer as a float; fails the check for a number that no perplexity can be."""
+    got = as_number(value, "perplexity")
+    expect(
+        got > 1 - 1e-3,
+        f"The perplexity is {got:g}, but exp of a mean of -log p is never below 1: compute it from "
+        "the model's probabilities.",
+    )
+    return got
 
 
 def judge(got: float, wanted: float, mistakes: dict[str, float], otherwise: str) -> None:

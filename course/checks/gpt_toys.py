@@ -182,6 +182,35 @@ def build(student: Any, draw: Draw, *sizes: Any, training: bool = False, **optio
     return module
 
 
+def working(student: Any, draw: Draw, *sizes: Any, training: bool = False, **options: Any) -> Any:
+    """``build``, where the logits count; fails for a GPT whose logits say nothing.
+
+    NaN, the same numbers for all ids, or the ids themselves pass for logits that look at no later
+    token and at no padding.
+    """
+    module = build(student, draw, *sizes, **options)
+    ids = torch.arange(1, 5).view(2, 2)
+    start = live.parameters(module)
+    enliven(module, Draw(0, "working"))  # a part may start at 0, and still work
+    logits = module(ids)
+    live.set_parameters(module, start)
+    kind = type(logits).__name__
+    expect(isinstance(logits, Tensor), f"forward must return one tensor, but it is a {kind}.")
+    expect(
+        len(logits.shape) > 0 and len(logits) == 2,
+        f"For ids of shape (2, 2) forward returns {tuple(logits.shape)}.",
+    )
+    expect(logits.isfinite().all(), "forward gives NaN or infinity for plain ids.")
+    expect(
+        logits.is_floating_point(), f"The logits are {logits.dtype}: are these the ids themselves?"
+    )
+    expect(
+        not torch.equal(logits[0], logits[1]), "forward gives the same numbers whatever comes in."
+    )
+    live.set_mode(module, training)
+    return module
+
+
 def enliven(module: Any, draw: Draw, size: float = 0.5) -> None:
     """Random weights far from their start; LayerNorm's gains stay ones."""
     new = {n: v for n, v in live.parameters(module).items() if not is_gain(v)}

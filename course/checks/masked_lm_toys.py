@@ -57,10 +57,14 @@ def a_batch(
 def corrupt(student: Any, ids: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """What mask_tokens makes of a copy of ``ids``: (corrupted, labels), as two tensors."""
     result = as_pair(student(ids.clone(), *args, **kwargs), "The result of mask_tokens")
-    return (
-        as_tensor(result[0], "corrupted", ids.shape),
-        as_tensor(result[1], "labels", ids.shape),
+    corrupted = as_tensor(result[0], "corrupted", ids.shape)
+    labels = as_tensor(result[1], "labels", ids.shape)
+    expect(
+        len(ids.unique()) == 1 or len(labels.unique()) > 1 or (labels == -100).all(),
+        f"Every label is {float(labels.flatten()[0]):g}, whatever the tokens are: a label is the "
+        "original token where one was chosen, and -100 elsewhere.",
     )
+    return corrupted, labels
 
 
 def percent(part: Any, whole: Any) -> str:

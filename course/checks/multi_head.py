@@ -104,7 +104,9 @@ def returns_one_tensor(student: Any, draw: Draw) -> None:
             not isinstance(result, (tuple, list)),
             "forward returns several things: return the output alone, without the weights.",
         )
-        as_tensor(result, f"The output for x of shape {(batch, length, 12)}", (batch, length, 12))
+        what = f"The output for x of shape {(batch, length, 12)}"
+        output = as_tensor(result, what, (batch, length, 12))
+        expect(output.isfinite().all(), f"{what} holds NaN or infinity.")
 
 
 @suite.check(MODULE, points=2)
@@ -194,7 +196,7 @@ def name_the_mask_mistake(layer: Layer, x: Tensor, mask: Tensor, before: Tensor)
 @suite.check(MODULE, points=2)
 def no_dropout_in_evaluation(student: Any, draw: Draw) -> None:
     """In evaluation mode nothing is dropped."""
-    layer = Layer(student, 12, 3, dropout=0.5)
+    layer = Layer(student, 12, 3, dropout=0.5).works()
     x = draw.normal(8, 6, 12)
     first, second = layer(x), layer(x)
     expect(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from course.checks import live
-from course.checks.base import Draw, as_tensor
+from course.checks.base import Draw, as_tensor, close, expect
 
 
 class Layer:
@@ -28,6 +28,7 @@ class Layer:
     ) -> None:
         self.module = student(embed_dim, num_heads, *(() if dropout is None else (dropout,)))
         self.embed_dim = embed_dim
+        self.train = train
         live.set_mode(self.module, train)
         self.values = live.parameters(self.module)
         self.biases = {name for name, value in self.values.items() if self._is_bias(name, value)}
@@ -54,7 +55,30 @@ class Layer:
                 name: draw.normal(*value.shape) * (bias if name in self.biases else size)
                 for name, value in self.values.items()
             }
+        ).works()
+
+    def works(self) -> Layer:
+        """Fail the running check for an output that says nothing: NaN, a constant, or x itself.
+
+        Such a module passes for one that hides, reorders and repeats rightly.
+        """
+        tokens = torch.linspace(-1.0, 1.0, 3 * self.embed_dim).sin().view(3, 1, self.embed_dim)
+        if self.train:  # dropout may leave nothing of so few tokens
+            live.set_mode(self.module, False)
+        output = self(tokens)  # three sentences of one token
+        if self.train:
+            live.set_mode(self.module, True)
+        expect(output.isfinite().all(), "forward gives NaN or infinity for plain numbers.")
+        expect(
+            not close(output, tokens, 1e-5),
+            "forward returns its input x: project it to queries, keys and values, attend, merge "
+            "the heads and project again.",
         )
+        expect(
+            not close(output[0], output[2], 1e-6) or not any(v.any() for v in self.values.values()),
+            "forward gives the same numbers whatever x is: compute the output from x.",
+        )
+        return self
 
     def multiply(self, factor: float) -> Layer:
         """Multiply every weight by ``factor``; biases stay."""

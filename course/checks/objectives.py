@@ -183,6 +183,10 @@ def ignored_places_stay(student: Any, draw: Draw) -> None:
     labels = torch.tensor([[7, -100, 9, -100, 3]])
     shifted = as_tensor(student(labels, 1), "The result", (1, 5)).tolist()[0]
     expect(
+        shifted != labels.tolist()[0],
+        "The labels came back as they were: they move one step, and the start token comes first.",
+    )
+    expect(
         shifted.count(-100) == 2,
         f"[7, -100, 9, -100, 3] became {shifted}: both −100 move along and stay as they are.",
     )

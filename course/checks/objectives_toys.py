@@ -39,6 +39,11 @@ def as_pairs(value: Any, documents: Sequence[Sequence[str]]) -> list[Pair]:
         isinstance(value, (list, tuple)),
         f"next_sentence_pairs must return a list of pairs, not a {type(value).__name__}.",
     )
+    # Holds for every form of the task: each list of documents in the checks has neighbours.
+    expect(
+        len(value) > 0,
+        "next_sentence_pairs returned no pair at all, though there are sentences with a successor.",
+    )
     known = place_of(documents)
     return [_as_pair(item, known) for item in value]
 
@@ -116,7 +121,13 @@ def mask_for(function: Callable[..., Any], order: Sequence[int], expected: Tenso
         same = isinstance(mask, Tensor) and mask.dtype == expected.dtype
         return same and torch.equal(mask, expected)
 
-    return first_right(function, forms, right)
+    mask = first_right(function, forms, right)
+    expect(
+        not isinstance(mask, Tensor) or bool((mask == mask).logical_and(mask != 0).any()),
+        "The mask says no everywhere (or is empty, or NaN): each position may look at itself at "
+        "least.",
+    )
+    return mask
 
 
 def span_forms(

@@ -81,8 +81,12 @@ def as_sentences(value: Any) -> Sentences:
 
 
 def read(student: Any, lines: Any) -> Sentences:
-    """What read_conll makes of some lines, in one form."""
-    return as_sentences(student(lines))
+    """What read_conll makes of some lines that hold words, in one form."""
+    found = as_sentences(student(lines))
+    words = [word for sentence, _ in found for word in sentence]
+    expect(words, "read_conll returned no word at all, though the lines hold some.")
+    expect(all(words), "A word came back as an empty string: the word is the first column.")
+    return found
 
 
 def words_of(sentences: Sentences) -> list[list[str]]:
@@ -264,6 +268,16 @@ def as_scores(value: Any, classes: int) -> list[float]:
 def score(student: Any, predictions: Tensor, labels: Tensor, classes: int) -> list[float]:
     """What per_class_f1 says, as a list of floats."""
     return as_scores(student(predictions.clone(), labels.clone(), classes), classes)
+
+
+def some_score(student: Any, predictions: Tensor, labels: Tensor) -> list[float]:
+    """``score`` of four classes, each hit at times; fails the check when no F1 is above 0."""
+    found = score(student, predictions, labels, 4)
+    expect(
+        any(value > 0 for value in found),
+        f"The F1s are {shown(found)}, though each class is hit at times: an F1 is then above 0.",
+    )
+    return found
 
 
 def same(found: Sequence[float], wanted: Sequence[float], tolerance: float = 1e-3) -> bool:

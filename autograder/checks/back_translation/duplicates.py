@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from autograder.checks.back_translation.common import AUGMENT, HINT, suite
@@ -15,10 +16,14 @@ def count(entries: list[toys.Example], text: str) -> int:
 
 
 def run(
-    student: Any, given: list[toys.Example], languages: list[str], answers: toys.Answers
+    student: Any,
+    given: list[toys.Example],
+    languages: list[str],
+    answers: toys.Answers,
+    call: Callable[..., Any] = toys.augmented,
 ) -> Any:
-    """augment's answer with scripted answers."""
-    return toys.augmented(student, given, languages, toys.translator(student, answers))
+    """augment's answer with scripted answers; ``call=toys.grown`` where paraphrases must stay."""
+    return call(student, given, languages, toys.translator(student, answers))
 
 
 @suite.check(AUGMENT, points=2, hint=HINT)
@@ -28,7 +33,7 @@ def case_and_spaces_do_not_count(student: Any, draw: Draw) -> None:
     texts = [example["text"] for example in given]
     forms = [texts[0].upper(), texts[1].title(), texts[2].replace(" ", "   "), f"  {texts[3]} "]
     answers = {text: {pivot: form} for text, form in zip(texts[:4], forms, strict=True)}
-    result = run(student, given, [pivot], answers)
+    result = run(student, given, [pivot], answers, toys.grown)
     for text, form in zip(texts[:4], forms, strict=True):
         expect(
             count(result, text) == 1,
@@ -49,7 +54,7 @@ def other_originals_count_too(student: Any, draw: Draw) -> None:
     given, (pivot,) = toys.examples(draw, 5), toys.pivots(draw, 1)
     texts = [example["text"] for example in given]
     answers = {texts[1]: {pivot: texts[3].upper()}, texts[4]: {pivot: texts[0]}}
-    result = run(student, given, [pivot], answers)
+    result = run(student, given, [pivot], answers, toys.grown)
     expect(
         count(result, texts[0]) == 1,
         "A paraphrase that equals an earlier example's text is kept: compare with every original.",

@@ -61,7 +61,7 @@ def labels_follow_their_text(student: Any, draw: Draw) -> None:
     echoes = {given[i]["text"]: {one: given[i]["text"].lower()} for i in (0, 3)}
     script = toys.translator(student, echoes)
     wanted = {toys.plain(toys.default(e["text"], p)): e["label"] for e in given for p in (one, two)}
-    for entry in toys.augmented(student, given, [one, "en", two], script):
+    for entry in toys.grown(student, given, [one, "en", two], script):
         label = wanted.get(toys.plain(entry["text"]), entry["label"])
         expect(
             entry["label"] == label and type(entry["label"]) is type(label),
@@ -75,7 +75,7 @@ def only_originals_are_translated(student: Any, draw: Draw) -> None:
     """Only originals are paraphrased, not paraphrases again"""
     given, languages = toys.examples(draw, 3), toys.pivots(draw, 2)
     script = toys.translator(student)
-    toys.augmented(student, given, languages, script)
+    toys.grown(student, given, languages, script)
     texts = [example["text"] for example in given]
     for text, source, target in toys.notes(script):
         expect(
@@ -90,7 +90,7 @@ def english_adds_nothing(student: Any, draw: Draw) -> None:
     """A pivot that equals 'en' is skipped here too"""
     given, languages = toys.examples(draw, 2), toys.pivots(draw, 2)
     script = toys.translator(student)
-    result = toys.augmented(student, given, [languages[0], "en", languages[1]], script)
+    result = toys.grown(student, given, [languages[0], "en", languages[1]], script)
     expect(
         all(source != target for _, source, target in toys.notes(script)),
         "augment lets the translator go from 'en' to 'en': skip a pivot that equals 'en'.",
@@ -120,7 +120,7 @@ def nothing_in_nothing_out(student: Any, draw: Draw) -> None:
 def calls_are_independent(student: Any, draw: Draw) -> None:
     """A second call with the same examples gives the same paraphrases"""
     given, languages = toys.examples(draw, 3), toys.pivots(draw, 2)
-    first = toys.texts_of(toys.augmented(student, given, languages))
+    first = toys.texts_of(toys.grown(student, given, languages))
     second = toys.texts_of(toys.augmented(student, given, languages))
     expect(
         sorted(first) == sorted(second),

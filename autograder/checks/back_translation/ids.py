@@ -16,7 +16,7 @@ TAKEN = [*range(13), *range(25, 45), 101, 102, 201, 1001, 1002, 10001, 10002, 10
 def ids_differ_between_pivots(student: Any, draw: Draw) -> None:
     """The paraphrases of one original differ in their ids, and have some"""
     given = toys.examples(draw, 2, ids=["a", "b"])
-    new = toys.added(toys.augmented(student, given, toys.pivots(draw, 4)), given)
+    new = toys.added(toys.grown(student, given, toys.pivots(draw, 4)), given)
     ids = [entry["id"] for entry in new]
     expect(None not in ids and "" not in ids, "A paraphrase has no id: give it one of its own.")
     again = toys.repeated(ids)
@@ -31,7 +31,7 @@ def collision(student: Any, draw: Draw, ids: list[Any]) -> Any:
     """An id that comes twice when originals have the given ids, in random order; else None."""
     order = [ids[i] for i in draw.permutation(len(ids)).tolist()]
     given = toys.examples(draw, len(ids), ids=order)
-    result = toys.augmented(student, given, toys.pivots(draw, 3))
+    result = toys.grown(student, given, toys.pivots(draw, 3))
     again = toys.repeated([entry["id"] for entry in result])
     return again[0] if again else None
 
@@ -76,12 +76,12 @@ def second_round_has_new_ids(student: Any, draw: Draw) -> None:
     """A set that was augmented before can be augmented again, and all ids are still unique"""
     languages = toys.pivots(draw, 2)
     for ids in (["a", "b"], [1, 2]):
-        first = toys.augmented(student, toys.examples(draw, 2, ids=ids), languages)
+        first = toys.grown(student, toys.examples(draw, 2, ids=ids), languages)
         answers = {
             entry["text"]: {p: f"Variant {n} in {p}." for p in languages}
             for n, entry in enumerate(first)
         }
-        result = toys.augmented(student, first, languages, toys.translator(student, answers))
+        result = toys.grown(student, first, languages, toys.translator(student, answers))
         again = toys.repeated([entry["id"] for entry in result])
         expect(
             not again,

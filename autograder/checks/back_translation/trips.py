@@ -58,6 +58,10 @@ def way_back_has_the_translation(student: Any, draw: Draw) -> None:
     text, languages = toys.sentences(draw, 1)[0], toys.pivots(draw, 2)
     script = toys.translator(student)
     toys.paraphrases(student, text, languages, script)
+    expect(
+        any(source != "en" for _, source, _ in toys.notes(script)),
+        "The translator is never asked for a way back: send it what the way there returned.",
+    )
     for given, source, _ in toys.notes(script):
         expect(
             given != text or source == "en",
@@ -138,6 +142,11 @@ def equal_paraphrases_stay(student: Any, draw: Draw) -> None:
 def no_pivot_no_paraphrase(student: Any, draw: Draw) -> None:
     """Without any pivot but 'en' the list is empty"""
     text = toys.sentences(draw, 1)[0]
+    expect(
+        toys.paraphrases(student, text, toys.pivots(draw, 1)),
+        "back_translate returned an empty list for one pivot: a paraphrase is due. Only pivots "
+        "that equal 'en' give none.",
+    )
     for given in ([], ["en"]):
         found = toys.paraphrases(student, text, given)
         expect(not found, f"For the pivots {given} it returns {found[:2]}: an empty list is due.")

@@ -83,6 +83,10 @@ def far_ngrams_count(student: Any, draw: Draw) -> None:
 def bigrams_stay_free(student: Any, draw: Draw) -> None:
     """With n=3 two tokens in a row may come again."""
     a, b, c, d, e = distinct(draw, 5)
+    expect(
+        blocked_words(student(), [a, b, c, a, b]),
+        "Nothing is blocked where three tokens in a row would come again: block that.",
+    )
     for history, word in (([a, b, c, d, e, b], c), ([a, b, c, a], b), ([c, c], c)):
         expect(
             word not in blocked_words(student(), history),
@@ -109,6 +113,10 @@ def every_follower_is_blocked(student: Any, draw: Draw) -> None:
 def order_matters(student: Any, draw: Draw) -> None:
     """Only the same tokens in the same order count, and none goes round the end."""
     a, b, c, d, e = distinct(draw, 5)
+    expect(
+        blocked_words(student(), [c, a, b, d, a, b]),
+        "Nothing is blocked where three tokens in a row would come again: block that.",
+    )
     for history in ([b, a, c, d, a, b], [a, c, b, d, a, b], [a, c, d, e, a, a]):
         found = blocked_words(student(), history)
         expect(

@@ -39,8 +39,9 @@ def any_width_and_length(student: Any, draw: Draw) -> None:
 @suite.check(INIT)
 def types_fit(student: Any, draw: Draw) -> None:
     """ids are int64, scores floating point."""
-    ids, scores = parts(student, draw.integers(0, 90, 1, 4), 3)
+    ids, scores = parts(student, draw.integers(1, 90, 1, 4), 3)
     expect(ids.dtype == torch.int64, f"ids are {ids.dtype}: token numbers are int64.")
+    expect(ids.any(), "ids hold nothing but zeros: each beam begins with the prompt.")
     expect(
         scores.is_floating_point(),
         f"scores are {scores.dtype}: log-probabilities are added to them, so make them floating "

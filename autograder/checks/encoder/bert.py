@@ -30,6 +30,7 @@ from course.checks.encoder_toys import (
     is_wide,
     norm,
     positions,
+    working,
 )
 
 
@@ -45,7 +46,7 @@ def padding_reaches_every_block(student: Any, draw: Draw) -> None:
 @suite.check(BERT)
 def either_side_may_be_padded(student: Any, draw: Draw) -> None:
     """Padding on the left is invisible too; on the right the logits are those of the sentence."""
-    model = build(student, draw, WORDS, 2, *SIZES)
+    model = working(student, draw, WORDS, 2, *SIZES)
     enliven(model, draw)
     ids = draw.integers(0, WORDS - 1, 2, 6)
     left = torch.tensor([[0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1]])
@@ -64,7 +65,7 @@ def either_side_may_be_padded(student: Any, draw: Draw) -> None:
 @suite.check(BERT, hint="A mask may hold integers, booleans or floats: make it boolean first.")
 def attention_mask_of_any_dtype(student: Any, draw: Draw) -> None:
     """attention_mask may be int64, int32, bool or float; None is a mask of ones."""
-    model = build(student, draw, WORDS, 2, *SIZES)
+    model = working(student, draw, WORDS, 2, *SIZES)
     enliven(model, draw)
     ids = draw.integers(0, WORDS - 1, 2, 5)
     ids[:, 1], ids[:, 2] = 0, WORDS  # no id is padding by itself
@@ -163,7 +164,7 @@ def gradients_reach_everything(student: Any, draw: Draw) -> None:
 @suite.check(BERT)
 def every_word_learns(student: Any, draw: Draw) -> None:
     """Each row of the embedding gets a gradient, that of id 0 and of the mask token too."""
-    model = build(student, draw, WORDS, 1, *SIZES)
+    model = working(student, draw, WORDS, 1, *SIZES)
     enliven(model, draw)
     ids = draw.permutation(WORDS + 1).view(2, 7)
     found = live.parameter_gradients(model, [ids], {}, [draw.normal(2, 7, WORDS)])
@@ -197,7 +198,7 @@ def no_further_norms(student: Any, draw: Draw) -> None:
 @suite.check(BERT, hint="The embedding needs exactly one row more than there are words.")
 def one_row_for_the_mask_token(student: Any, draw: Draw) -> None:
     """The embedding has vocab_size + 1 rows: the mask token is an id, further ids are errors."""
-    model = build(student, draw, WORDS, 1, *SIZES)
+    model = working(student, draw, WORDS, 1, *SIZES)
     ids = torch.full((1, 3), WORDS)
     as_tensor(model(ids), "The logits of three mask tokens", (1, 3, WORDS))
     try:
@@ -216,7 +217,7 @@ def one_row_for_the_mask_token(student: Any, draw: Draw) -> None:
 @suite.check(BERT)
 def sizes_reach_the_blocks(student: Any, draw: Draw) -> None:
     """num_heads and feedforward_dim reach the blocks."""
-    values = live.parameters(build(student, draw, WORDS, 2, *SIZES))
+    values = live.parameters(working(student, draw, WORDS, 2, *SIZES))
     expect(
         sum(is_wide(value) for value in values.values()) >= 2,
         f"No block's feed-forward has feedforward_dim={WIDE}: hand it on to EncoderBlock.",
@@ -227,7 +228,7 @@ def sizes_reach_the_blocks(student: Any, draw: Draw) -> None:
         "embed_dim": DIM,
         "feedforward_dim": WIDE,
     }
-    as_tensor(build(student, draw, num_heads=HEADS, **named)(torch.zeros(1, 2).long()), "Logits")
+    as_tensor(working(student, draw, num_heads=HEADS, **named)(torch.zeros(1, 2).long()), "Logits")
     try:
         student(num_heads=3, **named)(torch.zeros(1, 2, dtype=torch.long))
     except NotImplementedError:

@@ -16,16 +16,16 @@ from course.checks.encoder_toys import (
     SIZES,
     WORDS,
     arrange_bert,
-    build,
     enliven,
     positions,
+    working,
 )
 
 
 @suite.check(BERT)
 def dropout_after_the_positions(student: Any, draw: Draw) -> None:
     """In training the sum of embeddings and positions is dropped out."""
-    model = build(student, draw, WORDS, 1, *SIZES, 0.5, training=True)
+    model = working(student, draw, WORDS, 1, *SIZES, 0.5, training=True)
     arrange_bert(model, draw)
     ids = draw.integers(0, WORDS, 4, 6)
     moved = largest_difference(model(ids), model(ids))
@@ -39,7 +39,7 @@ def dropout_after_the_positions(student: Any, draw: Draw) -> None:
 @suite.check(BERT)
 def dropout_reaches_the_blocks(student: Any, draw: Draw) -> None:
     """In training the blocks drop out too."""
-    model = build(student, draw, WORDS, 1, *SIZES, 0.5, training=True)
+    model = working(student, draw, WORDS, 1, *SIZES, 0.5, training=True)
     enliven(model, draw)
     # An embedding of minus position 0 makes the sum zero, whatever is dropped from it: only the
     # blocks, which add their biases, can make copies of that token differ.
@@ -60,7 +60,7 @@ def model_is_steady_when_evaluating(student: Any, draw: Draw) -> None:
     """In evaluation mode, and by default in training too, two calls agree."""
     ids = draw.integers(0, WORDS, 3, 6)
     for dropout, training in (({"dropout": 0.5}, False), ({}, True)):
-        model = build(student, draw, WORDS, 2, *SIZES, training=training, **dropout)
+        model = working(student, draw, WORDS, 2, *SIZES, training=training, **dropout)
         enliven(model, draw)
         mode = "training with the default dropout" if training else "evaluation mode"
         expect(close(model(ids), model(ids), 1e-6), f"In {mode} two calls give other logits.")

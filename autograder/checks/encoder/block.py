@@ -27,6 +27,7 @@ from course.checks.encoder_toys import (
     norm,
     require_wide,
     token,
+    working,
 )
 
 NEAR = 2e-3  # LayerNorm's eps is not pinned: 1e-12 and 1e-5 differ by less than this here
@@ -63,7 +64,7 @@ def feedforward_uses_gelu(student: Any, draw: Draw) -> None:
 @suite.check(BLOCK, points=2)
 def second_sublayer_starts_from_the_first(student: Any, draw: Draw) -> None:
     """The feed-forward and its residual both take the first sublayer's output, h."""
-    block = build(student, draw, *SIZES)
+    block = working(student, draw, *SIZES)
     x = token(draw, 2, 5)
     enliven(block, draw)
     kept = live.parameters(block)
@@ -97,7 +98,7 @@ def second_sublayer_starts_from_the_first(student: Any, draw: Draw) -> None:
 @suite.check(BLOCK, points=2)
 def first_norm_takes_the_sum(student: Any, draw: Draw) -> None:
     """The first LayerNorm comes after x and its attention are added."""
-    block = build(student, draw, *SIZES)
+    block = working(student, draw, *SIZES)
     arrange(block, draw, attention=0.6, feedforward=direction(draw))
     x = token(draw, 5, 1)
     small, large = block(x), block(30 * x)
@@ -113,7 +114,7 @@ def first_norm_takes_the_sum(student: Any, draw: Draw) -> None:
 @suite.check(BLOCK)
 def two_layer_norms(student: Any, draw: Draw) -> None:
     """Each sublayer has a LayerNorm of its own."""
-    block = build(student, draw, *SIZES)
+    block = working(student, draw, *SIZES)
     gains = [name for name, value in live.parameters(block).items() if is_gain(value)]
     found = live.parameter_gradients(block, [draw.normal(2, 5, DIM)], {}, [draw.normal(2, 5, DIM)])
     used = [name for name in gains if found[name] is not None]
@@ -140,7 +141,7 @@ def every_parameter_is_reached(student: Any, draw: Draw) -> None:
 @suite.check(BLOCK)
 def feedforward_is_position_wise(student: Any, draw: Draw) -> None:
     """With silent attention a token's output depends on that token alone."""
-    block = build(student, draw, *SIZES)
+    block = working(student, draw, *SIZES)
     enliven(block, draw)
     zero = {n: v * 0 for n, v in live.parameters(block).items() if not is_wide(v) and v.dim() > 1}
     live.set_parameters(block, zero)
@@ -158,7 +159,7 @@ def feedforward_is_position_wise(student: Any, draw: Draw) -> None:
 @suite.check(BLOCK, hint="nn.MultiheadAttention needs batch_first=True.")
 def sequences_do_not_mix(student: Any, draw: Draw) -> None:
     """The sequences of a batch do not see each other, even when batch == length."""
-    block = build(student, draw, *SIZES)
+    block = working(student, draw, *SIZES)
     enliven(block, draw)
     x = draw.normal(4, 4, DIM)
     other = x.clone()
@@ -235,7 +236,7 @@ def heads_are_as_many_as_asked(student: Any, draw: Draw) -> None:
 def gradients_flow_by_every_road(student: Any, draw: Draw) -> None:
     """The gradient of the input is the slope of the output, in both forms"""
     for norm_first in (False, True):
-        block = build(student, draw, *SIZES, norm_first=norm_first)
+        block = working(student, draw, *SIZES, norm_first=norm_first)
         enliven(block, draw)
         x, cotangent = draw.normal(2, 4, DIM), draw.normal(2, 4, DIM)
         (found,) = live.gradients(block, [x], {}, [0], [cotangent])

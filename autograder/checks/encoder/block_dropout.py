@@ -21,6 +21,7 @@ from course.checks.encoder_toys import (
     norm,
     require_wide,
     token,
+    working,
 )
 
 COPIES, RATE = 900, 0.4
@@ -31,13 +32,13 @@ SIX_SIGMA = 6 * (RATE * (1 - RATE) / COPIES) ** 0.5  # of a share of COPIES draw
 def block_is_steady_when_evaluating(student: Any, draw: Draw) -> None:
     """In evaluation mode, and by default in training too, nothing is dropped."""
     x = draw.normal(3, 6, DIM)
-    block = build(student, draw, *SIZES, 0.5)
+    block = working(student, draw, *SIZES, 0.5)
     enliven(block, draw)
     expect(
         close(block(x), block(x), 1e-6),
         "In evaluation mode two calls differ: dropout must act in training only.",
     )
-    default = build(student, draw, *SIZES, training=True)
+    default = working(student, draw, *SIZES, training=True)
     enliven(default, draw)
     expect(
         close(default(x), default(x), 1e-6),
@@ -49,7 +50,7 @@ def block_is_steady_when_evaluating(student: Any, draw: Draw) -> None:
 def dropout_spares_the_residual(student: Any, draw: Draw) -> None:
     """Dropout acts on a sublayer's output before the addition, not on x nor on the sum."""
     for norm_first in (False, True):
-        block = build(student, draw, *SIZES, 0.5, training=True, norm_first=norm_first)
+        block = working(student, draw, *SIZES, 0.5, training=True, norm_first=norm_first)
         arrange(block, draw)
         x = token(draw, 3, 5)
         y = block(x)

@@ -9,8 +9,9 @@ import torch
 from autograder.checks.encoder.suite import suite
 from course.checks import live
 from course.checks.base import Draw, as_tensor, close, expect, largest_difference
+from course.checks.encoder.positions import require_rows
 from course.checks.encoder.suite import ENCODING, TABLE
-from course.checks.encoder_toys import DIM, build, follows_device, positions
+from course.checks.encoder_toys import DIM, build, follows_device, positions, working
 
 
 @suite.check(TABLE)
@@ -18,6 +19,7 @@ def a_shift_is_a_linear_map(student: Any, draw: Draw) -> None:
     """PE(pos + k) is one linear function of PE(pos), the same for every pos."""
     shift = draw.integer(1, 9)
     table = as_tensor(student(60, DIM), "The table", (60, DIM)).double()
+    require_rows(table)
     old, new = table[:-shift], table[shift:]
     linear = torch.linalg.lstsq(old, new).solution
     wrong = largest_difference(old @ linear, new)
@@ -68,6 +70,7 @@ def rows_do_not_depend_on_the_length(student: Any, draw: Draw) -> None:
     short = as_tensor(student(5, DIM), "The table of 5", (5, DIM))
     long = as_tensor(student(40, DIM), "The table of 40", (40, DIM))
     again = as_tensor(student(5, DIM), "The table of 5", (5, DIM))
+    require_rows(short)
     expect(close(short, again), "A second call gives another table: keep nothing between calls.")
     expect(
         close(short, long[:5]),
@@ -112,7 +115,7 @@ def rows_go_along_the_length(student: Any, draw: Draw) -> None:
 def odd_widths_are_encoded(student: Any, draw: Draw) -> None:
     """Odd embed_dim works here too, and so does a single token."""
     for length, dim in ((4, 7), (1, 5)):
-        module = build(student, draw, dim)
+        module = working(student, draw, dim)
         x = draw.normal(2, length, dim)
         y = as_tensor(module(x), "The output", (2, length, dim))
         wrong = largest_difference(y.double() - x, rows_of(module, length, dim).expand_as(x))
@@ -156,13 +159,13 @@ def close_to(actual: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
 def no_dropout_when_evaluating(student: Any, draw: Draw) -> None:
     """In evaluation mode, and by default in training too, nothing is dropped."""
     x = draw.normal(3, 5, DIM)
-    evaluating = build(student, draw, DIM, dropout=0.5)
-    right = x + rows_of(build(student, draw, DIM), 5)
+    evaluating = working(student, draw, DIM, dropout=0.5)
+    right = x + rows_of(working(student, draw, DIM), 5)
     expect(
         close(evaluating(x).double(), right),
         "Dropout is active in evaluation mode: use nn.Dropout, or F.dropout with self.training.",
     )
-    default = build(student, draw, DIM, training=True)
+    default = working(student, draw, DIM, training=True)
     expect(close(default(x).double(), right), "Without dropout=… entries are dropped in training.")
 
 
@@ -179,7 +182,7 @@ def table_follows_the_module(student: Any, draw: Draw) -> None:
 @suite.check(ENCODING)
 def dtype_is_kept(student: Any, draw: Draw) -> None:
     """float32 in gives float32 out, and a float64 module float64."""
-    module = build(student, draw, DIM)
+    module = working(student, draw, DIM)
     x = draw.normal(2, 3, DIM)
     found = as_tensor(module(x), "The output").dtype
     expect(
@@ -194,7 +197,7 @@ def dtype_is_kept(student: Any, draw: Draw) -> None:
 @suite.check(ENCODING)
 def gradient_passes_through(student: Any, draw: Draw) -> None:
     """The gradient reaches the embeddings unchanged, and x is not overwritten."""
-    module = build(student, draw, DIM)
+    module = working(student, draw, DIM)
     x = draw.normal(2, 3, DIM)
     _, args, _ = live.call_and_keep(module, [x.clone()], {})
     expect(close(args[0], x, 0.0), "x itself is changed: write x + table, not x += table.")
@@ -222,8 +225,8 @@ def default_length_is_5000(student: Any, draw: Draw) -> None:
 @suite.check(ENCODING, hint="Slice the table anew in each call: table[: x.shape[1]].")
 def lengths_may_vary(student: Any, draw: Draw) -> None:
     """Short and long batches may follow each other."""
-    module = build(student, draw, DIM, 0.0, 20)
-    rows = rows_of(build(student, draw, DIM, 0.0, 20), 20)
+    module = working(student, draw, DIM, 0.0, 20)
+    rows = rows_of(working(student, draw, DIM, 0.0, 20), 20)
     for length in (6, 20, 2, 6):
         x = draw.normal(1, length, DIM)
         y = as_tensor(module(x), f"The output for {length} tokens", (1, length, DIM))

@@ -24,13 +24,14 @@ from course.checks.encoder_toys import (
     is_matrix,
     norm,
     token,
+    working,
 )
 
 
 @suite.check(BLOCK, points=2)
 def pre_norm_is_an_open_road(student: Any, draw: Draw) -> None:
     """norm_first=True with silent sublayers returns x itself."""
-    block = build(student, draw, *SIZES, norm_first=True)
+    block = working(student, draw, *SIZES, norm_first=True)
     arrange(block, draw)
     x = token(draw, 2, 4)
     y = as_tensor(block(x), "The output", (2, 4, DIM))
@@ -99,7 +100,7 @@ def pre_norm_feedforward(student: Any, draw: Draw) -> None:
 @suite.check(BLOCK)
 def pre_norm_has_two_norms_too(student: Any, draw: Draw) -> None:
     """With norm_first=True as well, both LayerNorms and all other parameters are used."""
-    block = build(student, draw, *SIZES, norm_first=True)
+    block = working(student, draw, *SIZES, norm_first=True)
     fresh = live.parameters(block)
     found = live.parameter_gradients(block, [draw.normal(2, 5, DIM)], {}, [draw.normal(2, 5, DIM)])
     idle = [name for name, gradient in found.items() if gradient is None]
@@ -115,8 +116,8 @@ def pre_norm_has_two_norms_too(student: Any, draw: Draw) -> None:
 @suite.check(BLOCK)
 def norm_first_moves_only_the_norms(student: Any, draw: Draw) -> None:
     """Both forms compute with the same sublayers: only the place of the norms differs."""
-    pre = build(student, draw, *SIZES, norm_first=True)
-    post = build(student, draw, *SIZES)
+    pre = working(student, draw, *SIZES, norm_first=True)
+    post = working(student, draw, *SIZES)
     arrange(pre, draw, attention=0.5)
     weights = live.parameters(pre)
     shapes = {name: value.shape for name, value in live.parameters(post).items()}
@@ -137,7 +138,7 @@ def norm_first_moves_only_the_norms(student: Any, draw: Draw) -> None:
 @suite.check(BLOCK, hint="Hand the mask on in both forms.")
 def pre_norm_gets_the_mask(student: Any, draw: Draw) -> None:
     """With norm_first=True the mask reaches the attention too."""
-    block = build(student, draw, *SIZES, norm_first=True)
+    block = working(student, draw, *SIZES, norm_first=True)
     enliven(block, draw)
     x = draw.normal(2, 5, DIM)
     mask = torch.ones(2, 1, 1, 5, dtype=torch.bool)

@@ -15,6 +15,7 @@ def last_full_block_is_kept(student: Any, draw: Draw) -> None:
     """When the tokens divide evenly, the last block is there too."""
     lists = a_stream(draw, 5, 7)
     found = as_blocks(student(lists, 4))
+    expect(all(map(any, found)), "A block holds nothing but zeros, though no text has the id 0.")
     expect(
         len(found) >= 3,
         f"12 tokens give {len(found)} blocks of 4: the last one is full and must be kept. A range "
@@ -26,6 +27,10 @@ def last_full_block_is_kept(student: Any, draw: Draw) -> None:
 @suite.check(BLOCKS)
 def too_few_tokens_give_no_block(student: Any, draw: Draw) -> None:
     """Fewer tokens than one block give no block at all."""
+    expect(
+        as_blocks(student(a_stream(draw, 5, 3), 8)),
+        "8 tokens give no block of 8: they are one block. Only fewer give none.",
+    )
     for lengths in ((3, 2), (0,), ()):
         found = as_blocks(student(a_stream(draw, *lengths), 8))
         expect(
@@ -42,6 +47,11 @@ def short_texts_are_used(student: Any, draw: Draw) -> None:
     stream = [token for tokens in lists for token in tokens]
     found = as_blocks(student([list(tokens) for tokens in lists], 4))
     flat = [token for block in found for token in block]
+    expect(
+        all(len(block) == 4 for block in found),
+        f"The blocks have {[len(block) for block in found]} tokens: put the texts together, and "
+        "cut blocks of 4.",
+    )
     missing = len(set(stream) - set(flat))
     expect(
         flat == stream,

@@ -15,7 +15,7 @@ from course.checks.finetuning.common import MODEL_HINT, PERPLEXITY
 def run(student: Any, model: Any, pairs: list[tuple[str, str]]) -> float:
     """perplexity's answer with the toy tokenizer."""
     tokenizer = live.make(student, f"{toys.HERE}:tokenizer")
-    return toys.as_number(student(model, tokenizer, pairs), "perplexity")
+    return toys.as_perplexity(student(model, tokenizer, pairs))
 
 
 @suite.check(PERPLEXITY, hint=MODEL_HINT)
@@ -78,7 +78,7 @@ def weights_stay_as_they_are(student: Any, draw: Draw) -> None:
         [tuple(pair) for pair in after[2]] == pairs,
         "The list of pairs was changed by the call: it is needed again after fine-tuning.",
     )
-    first, again = toys.as_number(first, "perplexity"), run(student, model, pairs)
+    first, again = toys.as_perplexity(first), run(student, model, pairs)
     kept = live.parameters(model)
     expect(
         bool((kept["after"] == table.after).all()) and bool((kept["given"] == table.given).all()),
@@ -124,3 +124,4 @@ def a_float_comes_back(student: Any, draw: Draw) -> None:
         isinstance(got, numbers.Real) or type(got).__module__ == "numpy",
         f"It returns a {type(got).__name__}, not a float: end with .item() or float(...).",
     )
+    toys.as_perplexity(got)

@@ -8,7 +8,7 @@ from autograder.checks.finetuning.suite import suite
 from course.checks import finetuning_toys as toys
 from course.checks import live
 from course.checks.base import Draw, expect
-from course.checks.finetuning.common import ROUGE, ngrams, overlap, rouge
+from course.checks.finetuning.common import ROUGE, ngrams, overlap, rouge, some_overlap
 
 
 @suite.check(ROUGE, points=2)
@@ -64,6 +64,7 @@ def trigrams_by_default(student: Any, draw: Draw) -> None:
 def order_within_an_ngram_matters(student: Any, draw: Draw) -> None:
     """The same tokens in another order, or with others between them, are another n-gram."""
     ids = (draw.permutation(80) + 10).tolist()[:9]
+    some_overlap(student, ids)
     swapped = [ids[i] for i in (2, 1, 0, 5, 4, 3, 8, 7, 6)]
     got = rouge(student, ids, swapped)
     expect(
@@ -106,6 +107,7 @@ def ids_are_compared_as_numbers(student: Any, draw: Draw) -> None:
 def short_predictions_are_zero(student: Any, draw: Draw) -> None:
     """A prediction without n-grams gives 0.0; one without any reference as well."""
     ids = (draw.permutation(80) + 10).tolist()[:8]
+    some_overlap(student, ids)
     for prediction in ([], ids[:1], ids[:2]):
         got = rouge(student, ids, prediction)
         expect(got == 0.0, f"A prediction of {len(prediction)} tokens gives {got}, not 0.0.")

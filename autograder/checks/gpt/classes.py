@@ -10,7 +10,7 @@ from autograder.checks.gpt.common import suite
 from course.checks import live
 from course.checks.base import Draw, as_tensor, expect, largest_difference
 from course.checks.gpt.common import NETWORK
-from course.checks.gpt_toys import BLOCK, DIM, WORDS, build, enliven, overfit, real
+from course.checks.gpt_toys import BLOCK, DIM, WORDS, build, enliven, overfit, real, working
 
 LENGTHS = (3, 6, 1, 5)
 
@@ -25,7 +25,7 @@ def a_batch(draw: Draw) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 @suite.check(NETWORK, points=2, hint="Find the last 1 of each row of attention_mask.")
 def classifies_from_the_last_content_token(student: Any, draw: Draw) -> None:
     """With padding on the right, the classes are those of the text without padding."""
-    model = build(student, draw, num_classes=3)
+    model = working(student, draw, num_classes=3)
     enliven(model, draw)
     ids, mask, _ = a_batch(draw)
     found = as_tensor(model(ids, mask), "The classes' logits", (4, 3))

@@ -154,6 +154,7 @@ def batches_are_int64(student: Any, draw: Draw) -> None:
             value.dtype == torch.int64,
             f"{name} is {value.dtype}: token ids and targets are torch.int64.",
         )
+        expect(value.any(), f"{name} holds nothing but zeros, though no window does.")
     same = len(args[0]) == 2 and all(
         torch.equal(x, other_x) and torch.equal(y, other_y)
         for (x, y), (other_x, other_y) in zip(args[0], kept, strict=True)

@@ -23,6 +23,7 @@ from course.checks.gpt_toys import (
     enliven,
     norm,
     set_feedforward,
+    working,
 )
 
 
@@ -118,7 +119,7 @@ def a_block_has_a_feedforward(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK, points=2)
 def feedforward_is_not_linear(student: Any, draw: Draw) -> None:
     """The feed-forward has an effect, and GELU between its two linear layers."""
-    model = build(student, draw, *sizes(1))
+    model = working(student, draw, *sizes(1))
     ends = Ends(model, draw)
     ids = draw.integers(0, WORDS - 1, 2, 7)
     silent = as_tensor(model(ids), "The logits", (2, 7, WORDS)).float()
@@ -145,8 +146,8 @@ def feedforward_is_not_linear(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK, points=2)
 def heads_reach_the_blocks(student: Any, draw: Draw) -> None:
     """num_heads reaches the attention of the blocks."""
-    two = build(student, draw, WORDS, BLOCK, 1, 2, DIM)
-    four = build(student, draw, WORDS, BLOCK, 1, 4, DIM)
+    two = working(student, draw, WORDS, BLOCK, 1, 2, DIM)
+    four = working(student, draw, WORDS, BLOCK, 1, 4, DIM)
     enliven(two, draw, 0.8)
     values = live.parameters(two)
     if {n: v.shape for n, v in values.items()} != {
@@ -198,6 +199,7 @@ def sizes_by_name(student: Any, draw: Draw) -> None:
     (_, args, _) = live.call_and_keep(model, [ids.clone()], {})
     expect(torch.equal(args[0], ids), "input_ids are changed by the call.")
     together = as_tensor(model(input_ids=ids), "The logits", (3, 4, WORDS))
+    expect(together.any(), "All logits are 0: compute them from the ids.")
     alone = torch.cat([model(row[None]) for row in ids])
     expect(
         close(together, alone, 1e-3),
@@ -209,7 +211,7 @@ def sizes_by_name(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK)
 def gradients_are_slopes(student: Any, draw: Draw) -> None:
     """The gradient of all weights is the slope of the logits."""
-    model = build(student, draw, *sizes(2))
+    model = working(student, draw, *sizes(2))
     enliven(model, draw, 0.3)
     ids, cotangent = draw.integers(0, WORDS - 1, 2, 6), draw.normal(2, 6, WORDS)
     found = live.parameter_gradients(model, [ids], {}, [cotangent])

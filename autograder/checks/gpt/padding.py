@@ -10,7 +10,7 @@ from autograder.checks.gpt.common import suite
 from course.checks import live
 from course.checks.base import Draw, as_tensor, close, expect, largest_difference
 from course.checks.gpt.common import NETWORK
-from course.checks.gpt_toys import BLOCK, DIM, HEADS, WORDS, build, enliven
+from course.checks.gpt_toys import BLOCK, DIM, HEADS, WORDS, build, enliven, working
 
 LEFT = torch.tensor([[0, 0, 0, 1, 1, 1], [0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]])
 
@@ -18,7 +18,7 @@ LEFT = torch.tensor([[0, 0, 0, 1, 1, 1], [0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]]
 @suite.check(NETWORK, points=2, hint="The mask (batch, length) says which keys may be looked at.")
 def padding_is_not_looked_at(student: Any, draw: Draw) -> None:
     """Where attention uses the mask, what stands at a padded position has no influence at all."""
-    model = build(student, draw, WORDS, BLOCK, 3, HEADS, DIM)
+    model = working(student, draw, WORDS, BLOCK, 3, HEADS, DIM)
     enliven(model, draw)
     ids = draw.integers(0, WORDS - 1, 3, 6)
     if largest_difference(model(ids, LEFT), model(ids)) < 1e-6:
@@ -42,7 +42,7 @@ def padding_is_not_looked_at(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK, points=2)
 def padding_on_the_right_changes_nothing(student: Any, draw: Draw) -> None:
     """A text padded on the right has the same logits as without padding."""
-    model = build(student, draw)
+    model = working(student, draw)
     enliven(model, draw)
     ids = draw.integers(0, WORDS - 1, 3, 6)
     mask = LEFT.flip(1)
@@ -59,7 +59,7 @@ def padding_on_the_right_changes_nothing(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK, hint="A mask may hold integers, booleans or floats: make it boolean first.")
 def masks_of_any_dtype(student: Any, draw: Draw) -> None:
     """attention_mask may be int64, bool or float; None is a mask of ones."""
-    model = build(student, draw)
+    model = working(student, draw)
     enliven(model, draw)
     ids = draw.integers(0, WORDS - 1, 3, 6)
     ids[:, 1] = 0  # no id is padding by itself
@@ -104,7 +104,7 @@ def masks_keep_it_causal(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK)
 def no_nan_in_training(student: Any, draw: Draw) -> None:
     """Padding on the left gives no NaN, neither in the logits nor in the gradients."""
-    model = build(student, draw)
+    model = working(student, draw)
     ids = draw.integers(0, WORDS - 1, 3, 6)
     logits = as_tensor(model(ids, LEFT), "The logits", (3, 6, WORDS))
     expect(

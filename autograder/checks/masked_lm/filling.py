@@ -59,6 +59,11 @@ def pairs_belong_together(student: Any, draw: Draw) -> None:
     table = a_table(draw)
     fills = toys.as_fills(fill(student, table, k=19))
     names, p = toys.vocabulary(), mask_rows(table).softmax(-1)
+    expect(
+        fills and all(fills),
+        f"For a text with 4 masks fill_mask returned {str(fills)[:30]}: each mask has a list of k "
+        "pairs.",
+    )
     for row, pairs in zip(p, fills, strict=False):
         for token, probability in pairs:
             due = float(row[names.index(token)]) if token in names else 0.0

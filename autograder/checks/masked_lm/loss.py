@@ -24,7 +24,11 @@ def positions_are_not_shifted(student: Any, draw: Draw) -> None:
     """Logits at a position are compared with the label of that very position."""
     labels = draw.integers(0, 8, 2, 10)
     logits = 12.0 * F.one_hot(labels, 9).float()  # certain of every label
-    loss = loss_of(student, logits, labels)
+    loss, wrong = loss_of(student, logits, labels), loss_of(student, logits.roll(1, -1), labels)
+    expect(
+        wrong > 1e-3,
+        f"With a wrong answer at every position the loss is {float(wrong):.4f}: it is above 0.",
+    )
     expect(
         loss < 0.01,
         f"With the right answer at every position the loss is {float(loss):.2f}, not near 0: "
@@ -53,6 +57,7 @@ def unlabelled_positions_do_not_count(student: Any, draw: Draw) -> None:
     logits, labels = a_loss(draw, 4, 9)
     noise = 30 * draw.normal(4, 9, 11) * (labels == -100).unsqueeze(-1)
     before, after = loss_of(student, logits, labels), loss_of(student, logits + noise, labels)
+    expect(before > 1e-3, f"The loss of random guesses is {float(before):.4f}: it is above 0.")
     expect(
         close(before, after, 1e-3),
         f"Other logits at positions without a label move the loss from {float(before):.3f} to "

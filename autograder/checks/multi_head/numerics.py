@@ -20,6 +20,7 @@ def every_weight_learns(student: Any, draw: Draw) -> None:
     layer = Layer(student, DIM, HEADS).randomise(draw, bias=0.3)
     cotangents = (draw.normal(3, 5, DIM),)
     found = live.parameter_gradients(layer.module, (draw.normal(3, 5, DIM),), {}, cotangents)
+    expect(found, "The module has no parameters: nothing in it can learn.")
     for name, gradient in found.items():
         expect(
             gradient is not None,
@@ -90,7 +91,9 @@ def a_training_step_runs(student: Any, draw: Draw) -> None:
     layer = Layer(student, DIM, HEADS, dropout=0.3, train=True).randomise(draw, bias=0.3)
     x = draw.normal(2, 5, DIM)
     for args in [(x,), (x, ragged([3, 5]))]:
-        for name, gradient in live.parameter_gradients(layer.module, args).items():
+        found = live.parameter_gradients(layer.module, args)
+        expect(found, "The module has no parameters: nothing in it can learn.")
+        for name, gradient in found.items():
             expect(
                 gradient is not None and gradient.isfinite().all(),
                 f"In training, with dropout, {name} gets no finite gradient.",

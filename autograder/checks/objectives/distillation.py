@@ -50,6 +50,14 @@ def call(student: Any, *args: Any, **kwargs: Any) -> float:
     return value(student(*args, **kwargs))
 
 
+def some_loss(loss: float, where: str) -> None:
+    """Fail when a loss is 0 (or less) that must not be: a constant agrees with itself anywhere."""
+    expect(
+        loss > 1e-4,
+        f"The loss is {loss:.4f} {where}: there it must be above 0. Compute it from the logits.",
+    )
+
+
 def problem(draw: Draw, batch: int, classes: int) -> tuple[Tensor, Tensor, Tensor]:
     """Student logits, teacher logits and labels."""
     logits = 1.5 * draw.normal(2, batch, classes)
@@ -95,7 +103,11 @@ def the_hard_part_is_plain_cross_entropy(student: Any, draw: Draw) -> None:
 @suite.check("distillation_loss")
 def a_perfect_student_pays_nothing(student: Any, draw: Draw) -> None:
     """With alpha=1 a student with the teacher's logits has loss 0."""
-    _, t, labels = problem(draw, 5, 4)
+    s, t, labels = problem(draw, 5, 4)
+    some_loss(
+        call(student, s, t, labels, temperature=2.5, alpha=1.0),
+        "where student and teacher disagree",
+    )
     found = call(student, t.clone(), t, labels, temperature=2.5, alpha=1.0)
     p = F.softmax(t / 2.5, dim=-1)
     entropy = float(-(p * p.log()).sum(-1).mean())
@@ -199,6 +211,7 @@ def rows_do_not_mix(student: Any, draw: Draw) -> None:
         call(student, s[i : i + 1], t[i : i + 1], labels[i : i + 1], temperature=2.0, alpha=1.0)
         for i in range(4)
     ]
+    some_loss(whole, "where student and teacher disagree")
     mean, total = sum(rows) / 4, sum(rows)
     expect(
         near(whole, mean) or near(whole, total),
@@ -243,8 +256,10 @@ def the_loss_agrees_with_the_formula(student: Any, draw: Draw) -> None:
 def the_defaults_are_two_and_a_half(student: Any, draw: Draw) -> None:
     """Without them temperature is 2 and alpha 0.5."""
     s, t, labels = problem(draw, 3, 4)
+    found = call(student, s, t, labels)
+    some_loss(found, "without temperature and alpha")
     expect(
-        near(call(student, s, t, labels), call(student, s, t, labels, temperature=2.0, alpha=0.5)),
+        near(found, call(student, s, t, labels, temperature=2.0, alpha=0.5)),
         "The defaults differ from temperature=2.0, alpha=0.5.",
     )
 
@@ -258,6 +273,7 @@ def confident_students_stay_finite(student: Any, draw: Draw) -> None:
     for alpha in (1.0, 0.0):
         found = call(student, s, t, labels, temperature=1.0, alpha=alpha)
         right = oracle(s, t, labels, 1.0, alpha)
+        some_loss(found, f"where {right:.0f} is due")
         expect(
             abs(found) < 1e9,
             f"With student logits of ±400 the loss is {found}, it should be {right:.0f}: the "

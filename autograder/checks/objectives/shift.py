@@ -18,6 +18,15 @@ def shifted(student: Any, labels: Tensor, start_id: int) -> Tensor:
     return as_tensor(student(labels.clone(), start_id), "The result", tuple(labels.shape))
 
 
+def moved(result: Tensor, labels: Tensor) -> None:
+    """Fail when the result is the labels as they were, or holds nothing: all 0, or NaN."""
+    expect(
+        not torch.equal(result, labels) and bool((result == result).logical_and(result != 0).any()),
+        "The result is the labels as they were, or all zeros: the start token comes first, then "
+        "the labels one step later.",
+    )
+
+
 @suite.check("shift_for_teacher_forcing")
 def every_row_starts_with_the_start_token(student: Any, draw: Draw) -> None:
     """The start token stands first in every row, and `start_id` says which it is."""
@@ -68,18 +77,22 @@ def ignored_labels_are_left_alone(student: Any, draw: Draw) -> None:
 def the_shape_stays(student: Any, draw: Draw) -> None:
     """The result has the shape of the labels, for one row and for one column too."""
     for batch, length in ((1, 1), (4, 1), (1, 5), (3, 4)):
-        result = as_tensor(student(draw.integers(3, 60, batch, length), 1), "The result")
+        labels = draw.integers(3, 60, batch, length)
+        result = as_tensor(student(labels.clone(), 1), "The result")
         expect(
             tuple(result.shape) == (batch, length),
             f"Labels of shape {(batch, length)} give inputs of shape {tuple(result.shape)}: "
             "the start token is added and the last label dropped.",
         )
+        moved(result, labels)
 
 
 @suite.check("shift_for_teacher_forcing")
 def ids_stay_integers(student: Any, draw: Draw) -> None:
     """The result holds integers, as an embedding needs them."""
-    result = as_tensor(student(draw.integers(3, 60, 2, 4), 1), "The result")
+    labels = draw.integers(3, 60, 2, 4)
+    result = as_tensor(student(labels.clone(), 1), "The result")
+    moved(result, labels)
     whole = not (result.is_floating_point() or result.is_complex()) and result.dtype != torch.bool
     expect(whole, f"The result is {result.dtype}: an embedding looks up integers only.")
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from autograder.checks.pooling.suite import suite
 from course.checks import live
 from course.checks.base import Draw, as_tensor, close, expect
 from course.checks.pooling.common import PROBE
+
+
+def logits_of(probe: Any, x: Tensor, classes: int = 3) -> Tensor:
+    """The probe's logits; fails the check for another shape, and for numbers that say nothing."""
+    logits = as_tensor(probe(x), "The result", (len(x), classes))
+    expect(
+        logits.isfinite().all() and logits.any(),
+        "All logits are 0, or there is NaN among them: compute them from the features.",
+    )
+    return logits
 
 
 @suite.check(PROBE)
@@ -33,7 +44,7 @@ def every_probe_starts_anew(student: Any, draw: Draw) -> None:
     """Two probes begin with different random weights"""
     live.seed(student, draw.integer(0, 2**31))
     x = draw.normal(8, 6)
-    one, two = (as_tensor(student(6, 5, 3)(x), "The result", (8, 3)) for _ in range(2))
+    one, two = (logits_of(student(6, 5, 3), x) for _ in range(2))
     expect(
         not torch.equal(one, two),
         "Two probes have the same first weights: seed nothing, and do not start from constants; "
@@ -45,7 +56,9 @@ def every_probe_starts_anew(student: Any, draw: Draw) -> None:
 def hidden_units_differ(student: Any, draw: Draw) -> None:
     """All weights are random at the start, so that hidden units can become different"""
     live.seed(student, draw.integer(0, 2**31))
-    for name, weight in live.parameters(student(6, 5, 3)).items():
+    weights = live.parameters(student(6, 5, 3))
+    expect(weights, "The probe has no parameters: it is Linear, ReLU, Linear.")
+    for name, weight in weights.items():
         if weight.dim() == 2:
             expect(
                 len(weight.flatten().unique()) > 3,
@@ -61,7 +74,7 @@ def mode_changes_nothing(student: Any, draw: Draw) -> None:
     results = []
     for training in (True, True, False):
         live.set_mode(probe, training)
-        results.append(as_tensor(probe(x), "The result", (8, 3)))
+        results.append(logits_of(probe, x))
     expect(
         close(results[0], results[1], 1e-6) and close(results[0], results[2], 1e-6),
         "The probe computes differently in training mode: it has neither dropout nor batch norm.",
@@ -72,7 +85,7 @@ def mode_changes_nothing(student: Any, draw: Draw) -> None:
 def rows_are_independent(student: Any, draw: Draw) -> None:
     """Each row's logits depend on that row alone"""
     probe, x = student(6, 9, 3), draw.normal(5, 6)
-    whole = as_tensor(probe(x), "The result", (5, 3))
+    whole = logits_of(probe, x)
     each = torch.cat([as_tensor(probe(row), "The result", (1, 3)) for row in x.split(1)])
     expect(
         close(whole, each, 1e-5),

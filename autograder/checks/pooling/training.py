@@ -232,6 +232,8 @@ def mode_is_left_as_found(student: Any, draw: Draw) -> None:
 def modes_are_set(student: Any, draw: Draw) -> None:
     """The probe is in training mode while it learns and in eval mode while it is measured"""
     run = rehearse(student, draw, GROWING, epochs=2)
+    expect(run.learning, "The probe is never trained: each epoch goes through all batches.")
+    expect(run.dev_notes, "The probe is never measured on dev: measure it after every epoch.")
     expect(
         all(note["training"] for note in run.learning),
         "The probe is in eval mode while it learns, in some epoch: call probe.train() before each "

@@ -18,7 +18,7 @@ HINT = "predictions and labels are int64 tensors (batch, length)."
 def tokens_are_pooled(student: Any, draw: Draw) -> None:
     """All tokens are counted together before anything is divided, not sentence by sentence."""
     predictions, labels = toys.a_scoring(draw, ignored=6, width=4)
-    found = toys.score(student, predictions, labels, 4)
+    found = toys.some_score(student, predictions, labels)
     rows = [toys.f1_of(p[None], t[None], 4) for p, t in zip(predictions, labels, strict=True)]
     mean = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
     expect(
@@ -81,7 +81,7 @@ def classes_without_a_hit(student: Any, draw: Draw) -> None:
 def predictions_at_ignored_places_may_be_anything(student: Any, draw: Draw) -> None:
     """What is predicted where the label is -100 does not count, even a class out of range."""
     predictions, labels = toys.a_scoring(draw, ignored=12)
-    base = toys.score(student, predictions, labels, 4)
+    base = toys.some_score(student, predictions, labels)
     for odd in (-100, 99, -1, 0, 3):
         found = toys.score(student, predictions.masked_fill(labels == -100, odd), labels, 4)
         expect(

@@ -9,13 +9,13 @@ import torch
 from course.checks import live
 from course.checks.base import Draw, as_tensor, close, expect, largest_difference
 from course.checks.encoder.suite import BERT, MODULE, suite
-from course.checks.encoder_toys import DIM, SIZES, WORDS, build, enliven, is_wide
+from course.checks.encoder_toys import DIM, SIZES, WORDS, build, enliven, is_wide, working
 
 
 @suite.check(BERT, points=2, hint="The embedding has vocab_size + 1 rows, for ids 0 to vocab_size.")
 def logits_over_the_words(student: Any, draw: Draw) -> None:
     """Ids from 0 to vocab_size, the mask token, give logits (batch, length, vocab_size)."""
-    model = build(student, draw, WORDS, 2, *SIZES)
+    model = working(student, draw, WORDS, 2, *SIZES)
     ids = draw.integers(0, WORDS - 1, 3, 5)
     ids[1, 2] = WORDS
     logits = model(ids)
@@ -70,7 +70,7 @@ def require_invisible_padding(model: Any, draw: Draw, way_out: str) -> None:
 @suite.check(BERT, hint=MODULE)
 def order_matters(student: Any, draw: Draw) -> None:
     """The same tokens in another order get other logits, for they know their positions."""
-    model = build(student, draw, WORDS, 1, *SIZES)
+    model = working(student, draw, WORDS, 1, *SIZES)
     enliven(model, draw)
     ids = draw.permutation(WORDS)[None, :5]
     turned = ids.flip(dims=[1])

@@ -19,13 +19,14 @@ from course.checks.encoder_toys import (
     norm,
     require_wide,
     token,
+    working,
 )
 
 
 @suite.check(BLOCK, hint=MODULE)
 def block_keeps_the_shape(student: Any, draw: Draw) -> None:
     """Tokens come out in the shape they went in, with a mask or without."""
-    block = build(
+    block = working(
         student, draw, embed_dim=DIM, num_heads=2, feedforward_dim=WIDE, dropout=0.1, training=True
     )
     x = draw.normal(3, 5, DIM)

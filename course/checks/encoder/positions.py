@@ -22,6 +22,15 @@ def one_row_a_position(student: Any, draw: Draw) -> None:
     )
     named = student(length=7, embed_dim=6)
     expect(close(named, table), "A second call with the same sizes gives another table.")
+    require_rows(table)
+
+
+def require_rows(table: torch.Tensor) -> None:
+    """Fail where every position has the same row: that tells nobody where a token stands."""
+    expect(
+        not close(table[0], table[1], 1e-6),
+        "Positions 0 and 1 have the same row: each position needs its own sines and cosines.",
+    )
 
 
 def wrong_tables(length: int, dim: int) -> dict[str, torch.Tensor]:

@@ -82,3 +82,9 @@ def overlap(reference: list[int], prediction: list[int], n: int) -> int:
 def rouge(student: Any, *args: Any, **kwargs: Any) -> float:
     """rouge_n's answer as a float."""
     return toys.as_number(student(*args, **kwargs), "rouge_n")
+
+
+def some_overlap(student: Any, ids: list[int]) -> None:
+    """Fail where a text does not score against itself: 0.0 for everything is no measure."""
+    got = rouge(student, ids, ids)
+    expect(got > 0, f"A text compared with itself scores {got:g}: all of its n-grams are found.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from course.checks import finetuning_toys as toys
 from course.checks.base import Draw, expect
-from course.checks.finetuning.common import ROUGE, overlap, rouge, suite
+from course.checks.finetuning.common import ROUGE, overlap, rouge, some_overlap, suite
 
 
 @suite.check(ROUGE, points=2)
@@ -74,6 +74,7 @@ def overlap_is_clipped(student: Any, draw: Draw) -> None:
 def nothing_to_find_is_zero(student: Any, draw: Draw) -> None:
     """A reference of fewer than n tokens gives 0.0."""
     ids = draw.integers(1, 99, 6).tolist()
+    some_overlap(student, ids)
     for reference in ([], ids[:1], ids[:2]):
         got = rouge(student, reference, ids, 3)
         expect(

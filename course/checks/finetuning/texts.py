@@ -30,6 +30,7 @@ def texts_are_concatenated(student: Any, draw: Draw) -> None:
         "Each text is cut for itself, so the ends of all texts are lost: concatenate the lists "
         "first, then cut.",
     )
+    expect(found != lists, "The lists came back as they were: cut blocks of block_size tokens.")
     expect(
         flat[:6] == stream[:6],
         f"The first block is {flat[:6]}, but the first 6 tokens of all texts are {stream[:6]}.",

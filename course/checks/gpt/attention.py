@@ -21,7 +21,8 @@ def attention_keeps_the_shape(student: Any, draw: Draw) -> None:
             not isinstance(result, (tuple, list)),
             "forward returns several things: return the output alone.",
         )
-        as_tensor(result, f"The output for x of shape {shape}", shape)
+        output = as_tensor(result, f"The output for x of shape {shape}", shape)
+        expect(output.isfinite().all(), f"The output for x of shape {shape} holds NaN or infinity.")
 
 
 @suite.check(ATTENTION, points=3)

@@ -86,6 +86,10 @@ def a_row_a_position(student: Any, draw: Draw) -> None:
             all(len(row) == k for row in rows),
             f"With k={k} the rows have {[len(row) for row in rows]} pairs.",
         )
+        expect(
+            all(p > 0 for row in rows for _, p in row),
+            "A probability is 0 or NaN: take the softmax of the logits at each position.",
+        )
 
 
 @suite.check(TABLE, points=2, hint=LOGITS_HINT)

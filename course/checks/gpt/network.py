@@ -10,13 +10,13 @@ from torch.nn import functional as F
 
 from course.checks.base import Draw, as_tensor, expect, largest_difference
 from course.checks.gpt.common import NETWORK, suite
-from course.checks.gpt_toys import BLOCK, DIM, HEADS, WORDS, build, enliven
+from course.checks.gpt_toys import BLOCK, DIM, HEADS, WORDS, build, enliven, working
 
 
 @suite.check(NETWORK)
 def logits_for_every_position(student: Any, draw: Draw) -> None:
     """forward returns logits (batch, length, vocab_size), for any length up to block_size."""
-    model = build(student, draw)
+    model = working(student, draw)
     for batch, length in ((2, 5), (1, 1), (3, BLOCK)):
         logits = model(draw.integers(0, WORDS - 1, batch, length))
         expect(
@@ -36,7 +36,7 @@ def logits_for_every_position(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK, points=3)
 def later_tokens_have_no_influence(student: Any, draw: Draw) -> None:
     """The logits of a position depend on the tokens up to it, never on later ones."""
-    model = build(student, draw, WORDS, BLOCK, 2, HEADS, DIM)
+    model = working(student, draw, WORDS, BLOCK, 2, HEADS, DIM)
     enliven(model, draw)
     ids = draw.integers(0, WORDS - 1, 3, 8)
     logits = model(ids)
@@ -54,7 +54,7 @@ def later_tokens_have_no_influence(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK, points=2)
 def earlier_tokens_have_influence(student: Any, draw: Draw) -> None:
     """The logits of a position depend on every token before it, and on its place."""
-    model = build(student, draw)
+    model = working(student, draw)
     enliven(model, draw)
     ids = draw.integers(0, WORDS - 1, 1, 6)
     logits = model(ids)
@@ -96,7 +96,7 @@ def too_long_is_refused(student: Any, draw: Draw) -> None:
 @suite.check(NETWORK)
 def a_new_model_knows_nothing(student: Any, draw: Draw) -> None:
     """The first loss of a new model is about ln(vocab_size)."""
-    model = build(student, draw, 200, 24, 2, 4, 32)
+    model = working(student, draw, 200, 24, 2, 4, 32)
     ids = draw.integers(0, 199, 8, 21)
     logits = as_tensor(model(ids[:, :-1]), "The logits", (8, 20, 200))
     loss = float(F.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten()))
@@ -113,7 +113,7 @@ def a_new_model_knows_nothing(student: Any, draw: Draw) -> None:
 def num_classes_makes_a_classifier(student: Any, draw: Draw) -> None:
     """With num_classes, forward returns logits (batch, num_classes), read at the last token."""
     for classes, batch in ((3, 4), (2, 1)):
-        model = build(student, draw, num_classes=classes)
+        model = working(student, draw, num_classes=classes)
         enliven(model, draw)
         ids = draw.integers(0, WORDS - 1, batch, 6)
         logits = as_tensor(model(ids), "The classes' logits", (batch, classes))

@@ -55,7 +55,8 @@ def the_given_pool_is_used(student: Any, draw: Draw) -> None:
 def features_carry_no_graph(student: Any, draw: Draw) -> None:
     """The features are frozen: no gradient is recorded"""
     result = extract(student, a_table(draw), sentences(draw, [3, 5]))
-    as_tensor(result, "The result")
+    found = as_tensor(result, "The result")
+    expect(len(found.shape) == 2 and len(found) == 2, "2 sentences must give 2 rows of features.")
     expect(
         not result.requires_grad,
         "The features require a gradient, so the whole encoder's graph stays in memory: extract "

@@ -35,7 +35,11 @@ def probe_gives_logits(student: Any, draw: Draw) -> None:
     """It turns features (batch, in_features) into (batch, num_classes) numbers"""
     for inputs, hidden, classes, batch in ((7, 5, 3, 4), (2, 9, 4, 1)):
         probe = student(inputs, hidden, classes)
-        as_tensor(probe(draw.normal(batch, inputs)), "The result", (batch, classes))
+        logits = as_tensor(probe(draw.normal(batch, inputs)), "The result", (batch, classes))
+        expect(
+            logits.isfinite().all() and logits.any(),
+            "All numbers are 0, or there is NaN among them: compute them from the features.",
+        )
 
 
 @suite.check(PROBE, points=2)

@@ -92,6 +92,11 @@ def rehearse(
     args = [probe, *given, epochs, learning_rate]
     result, kept, _ = live.call_and_keep(student, args, options)
     history, notes = as_history(result), toys.notes(probe)
+    expect(
+        history,
+        f"train_probe returned an empty list for {epochs} epochs: note the loss and the accuracy "
+        "of each epoch.",
+    )
     final = live.parameters(probe)["weight"]
     return Rehearsal(history, notes, start, final, train, dev, (kept[1], kept[2]))
 

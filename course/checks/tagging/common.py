@@ -8,7 +8,7 @@ from torch import Tensor, equal
 
 from course.checks import live
 from course.checks import tagging_toys as toys
-from course.checks.base import Draw, Suite, as_tensor
+from course.checks.base import Draw, Suite, as_tensor, expect
 
 suite = Suite("tagging")
 READ, ALIGN, MODEL, F1 = "read_conll", "align_labels", "TokenClassifier", "per_class_f1"
@@ -40,5 +40,11 @@ def of_the_encoder(parameters: dict[str, Tensor], encoder: Any) -> set[str]:
 
 
 def logits_of(classifier: Any, ids: Tensor, mask: Tensor, labels: int) -> Tensor:
-    """The classifier's logits, (batch, length, labels); fails the check for another shape."""
-    return as_tensor(classifier(ids, mask), "The logits", (*ids.shape, labels))
+    """The classifier's logits, (batch, length, labels); fails the check for another shape.
+
+    Nor do numbers pass that say nothing, and so agree with themselves whatever is asked.
+    """
+    logits = as_tensor(classifier(ids, mask), "The logits", (*ids.shape, labels))
+    expect(logits.isfinite().all(), "The logits hold NaN or infinity.")
+    expect(logits.any(), "All logits are 0: put a linear layer on the encoder's hidden states.")
+    return logits

@@ -9,7 +9,7 @@ import torch
 from course.checks import live
 from course.checks import tagging_toys as toys
 from course.checks.base import Draw, as_tensor, expect
-from course.checks.tagging.common import F1, MODEL, a_classifier, of_the_encoder, suite
+from course.checks.tagging.common import F1, MODEL, a_classifier, logits_of, of_the_encoder, suite
 
 HINT = "It is called as classifier(input_ids, attention_mask); the encoder is a BERT."
 
@@ -26,6 +26,7 @@ def logits_for_every_token(student: Any, draw: Draw) -> None:
         "last_hidden_state, without pooling.",
     )
     as_tensor(logits, "The result", (3, 7, 5))
+    logits_of(classifier, ids, torch.ones_like(ids), 5)
 
 
 @suite.check(MODEL, points=2, hint=HINT)
@@ -54,7 +55,7 @@ def gradients_reach_the_encoder(student: Any, draw: Draw) -> None:
 @suite.check(F1)
 def one_float_a_class(student: Any, draw: Draw) -> None:
     """It returns a list of num_labels floats."""
-    toys.score(student, *toys.a_scoring(draw), 4)
+    toys.some_score(student, *toys.a_scoring(draw))
 
 
 @suite.check(F1, points=2, hint="predictions and labels are int64 tensors (batch, length).")
@@ -102,7 +103,7 @@ def f1_of_each_class(student: Any, draw: Draw) -> None:
 def ignored_labels_do_not_count(student: Any, draw: Draw) -> None:
     """Positions whose label is -100 do not count, whatever is predicted there."""
     predictions, labels = toys.a_scoring(draw, ignored=12)
-    found = toys.score(student, predictions, labels, 4)
+    found = toys.some_score(student, predictions, labels)
     as_o = toys.f1_of(predictions, labels.clamp(min=0), 4)
     expect(
         not toys.same(found, as_o),
