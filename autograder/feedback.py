@@ -6,7 +6,6 @@ student wrote is cleaned, and the page's policy forbids scripts and loading anyt
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import GetGrades
 
 from autograder import sanitise
+from autograder.report import LINE, STOPPED
 
 TEMPLATES = Path(__file__).parent / "templates"
-STOPPED = re.compile(r"^(.{0,200}? stopped with \w+)(: .*)?\.?", re.DOTALL)
-LINE = re.compile(r"\(line (\d+)\)\.?$")
 MAX_CODE = 500_000  # characters of all code cells that a page shows: colouring takes time and room
 TOO_MUCH = Markup("… this cell is not shown: the notebook is too long for a page")
 HIDDEN_FAILED = "A hidden test of this cell did not pass."

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 TOO_LONG = "The notebook as a whole ran longer than is allowed; this cell was not run any more."
 TOO_LARGE = "[The outputs of this notebook are too large: these are not kept.]\n"
 MAX_OUTPUTS = 64 << 20  # bytes of all cells' outputs together
-STOPPED = re.compile(r"^.{0,200}? stopped with (\w+)", re.DOTALL)
-LINE = re.compile(r"\(line \d+\)\.?$")
 OURS = ("TimeLimit", "ProcessEnded", "MemoryLimit", "DiskLimit")  # the words are the judge's
 UNQUOTED = "What it says is not shown, because this test ran after hidden ones."
 NOTHING = "Nothing could be graded, because no readable notebook was handed in."
@@ -298,11 +296,11 @@ def unquote(record: NotebookNode, by_student: bool) -> None:
     of the whole cell holds words of the student's.
     """
     for check in record.checks:
-        found = STOPPED.match(check.message or "")
-        if found and found[1] not in OURS:
-            check.message = f"{found[0]}. {UNQUOTED}"
+        found = report.STOPPED.match(check.message or "")
+        if found and found[2] not in OURS:
+            check.message = f"{found[1]}. {UNQUOTED}"
     said = record.message or ""
-    if not by_student or LINE.search(said) or said.strip(" .") in record.visible_text:
+    if not by_student or report.LINE.search(said) or said.strip(" .") in record.visible_text:
         return
     kind = re.match(r"\w+(?=: )", said)
     record.message = f"{kind[0] if kind else 'A test of this cell did not pass'}. {UNQUOTED}"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from nbformat import NotebookNode
 
+# What a message says of an exception: its beginning with the type, the type, the student's words.
+STOPPED = re.compile(r"^(.{0,200}? stopped with (\w+))(: .*)?\.?", re.DOTALL)
+LINE = re.compile(r"\(line (\d+)\)\.?$")  # of a plain assert that has no words
 HEADLINE = "{points:g} of {max_points:g} points"
 
 

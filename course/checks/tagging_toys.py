@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
-from course.checks.base import Draw, expect
+from course.checks.base import Draw, expect, suspect
 from course.checks.live import beside
 
 HERE = "course.checks.tagging_toys"
@@ -84,8 +84,8 @@ def read(student: Any, lines: Any) -> Sentences:
     """What read_conll makes of some lines that hold words, in one form."""
     found = as_sentences(student(lines))
     words = [word for sentence, _ in found for word in sentence]
-    expect(words, "read_conll returned no word at all, though the lines hold some.")
-    expect(all(words), "A word came back as an empty string: the word is the first column.")
+    suspect(words, "read_conll returned no word at all, though the lines hold some.")
+    suspect(all(words), "A word came back as an empty string: the word is the first column.")
     return found
 
 
